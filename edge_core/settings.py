@@ -1,0 +1,312 @@
+# SPDX-License-Identifier: EUPL-1.2
+"""The settings of a device: one row each, parsed once from a TOML file and the environment, then frozen.
+
+The environment wins over the file: `PARVIS_<SECTION>_<KEY>`, such as `PARVIS_PORTAL_PORT=8080`.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from dataclasses import MISSING, Field, dataclass, field, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edge_core import settings_parse as parse
+from edge_core.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from ipaddress import IPv4Interface, IPv6Interface
+
+
+def _row(parser: Callable[[Any], Any], about: str, *, default: Any = MISSING) -> Any:
+    """Declare one setting: how it is parsed, its default (none: required) and what it is for."""
+    metadata = {"parse": parser, "help": about}
+    return field(metadata=metadata) if default is MISSING else field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Site:
+    """The park that this device serves."""
+
+    id: str = _row(parse.slug, "The site's short name, used in MQTT topics.")
+    name: str = _row(parse.text, "The site's name as people read it.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Device:
+    """This device."""
+
+    id: str = _row(parse.slug, "The device's short name, unique on its site.")
+    state_dir: Path = _row(parse.path, "Folder of the databases, leases and generated files.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lan:
+    """The guests' side of a gateway."""
+
+    interface: str = _row(parse.interface, "Interface on which guests arrive.", default="")
+    ipv4: IPv4Interface = _row(parse.ipv4_interface, "The gateway's IPv4 address and prefix there.", default=None)
+    ipv6: IPv6Interface | None = _row(parse.ipv6_interface, "The gateway's IPv6 address and /64 there.", default=None)
+    dhcp_range: parse.DhcpRange = _row(parse.dhcp_range, "First and last address that DHCP gives.", default=None)
+    lease_time: int = _row(parse.seconds, "Seconds that a DHCP lease lasts.", default=3600)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wan:
+    """The Internet's side of a gateway."""
+
+    interface: str = _row(parse.interface, "Interface that leads to the Internet.", default="")
+    dns: tuple[parse.Address, ...] = _row(parse.addresses, "DNS servers that the gateway asks.", default=())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Portal:
+    """The captive portal."""
+
+    hostname: str = _row(parse.hostname, "Name under which guests reach the portal.", default="")
+    tls_certificate: Path | None = _row(parse.path, "Certificate chain (PEM) for that name.", default=None)
+    tls_key: Path | None = _row(parse.path, "Private key (PEM) of that certificate.", default=None)
+    port: int = _row(parse.port, "Port of the portal; guests' port 80 is redirected to it.", default=8080)
+    bind: str = _row(parse.bind, "Address that the portal listens on; empty: the LAN addresses.", default="")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kiosk:
+    """The reception kiosk."""
+
+    port: int = _row(parse.port, "Port of the kiosk's pages.", default=8081)
+    bind: str = _row(parse.bind, "Address that the kiosk's pages listen on.", default="127.0.0.1")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mqtt:
+    """The broker that this device talks to."""
+
+    url: str = _row(parse.mqtt_url, "Broker to connect to; empty: the site's own broker, run here.", default="")
+    ca: Path | None = _row(parse.path, "Authority (PEM) that signed the broker's certificate.", default=None)
+    certificate: Path | None = _row(parse.path, "This device's certificate (PEM).", default=None)
+    key: Path | None = _row(parse.path, "Private key (PEM) of that certificate.", default=None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Broker:
+    """The site's own broker, run where `[mqtt] url` is empty."""
+
+    port: int = _row(parse.port, "Port that the site's broker listens on.", default=1883)
+    bind: str = _row(parse.bind, "Address that the site's broker listens on.", default="127.0.0.1")
+    bridge: str = _row(parse.mqtt_url, "The platform's broker, to which ours is bridged; empty: none.", default="")
+    ca: Path | None = _row(parse.path, "Authority (PEM) that signed the platform broker's certificate.", default=None)
+    certificate: Path | None = _row(parse.path, "The site's certificate (PEM) for the bridge.", default=None)
+    key: Path | None = _row(parse.path, "Private key (PEM) of that certificate.", default=None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Content:
+    """The signed content repository."""
+
+    url: str = _row(parse.http_url, "Where the repository is; empty: serve what is here.", default="")
+    root: Path | None = _row(parse.path, "Trusted root of the repository (root.json).", default=None)
+    interval: int = _row(parse.seconds, "Seconds between two looks at the repository.", default=60)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Access:
+    """What accepting the terms gives."""
+
+    duration: int = _row(parse.seconds, "Seconds that a session lasts.", default=14400)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Presence:
+    """Counting without knowing whom."""
+
+    window: int = _row(parse.seconds, "Seconds of one window of counts.", default=300)
+    minimum: int = _row(parse.count, "A group smaller than this is not told.", default=10)
+    rounding: int = _row(parse.count, "Counts are rounded to a multiple of this.", default=5)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Enforcement:
+    """Who judges packets."""
+
+    mode: str = _row(parse.mode, '"nftables", or "none" for a demonstration without enforcement.', default="nftables")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """All settings of a device, checked. `source` is the file that they came from."""
+
+    source: Path
+    site: Site
+    device: Device
+    lan: Lan
+    wan: Wan
+    portal: Portal
+    kiosk: Kiosk
+    mqtt: Mqtt
+    broker: Broker
+    content: Content
+    access: Access
+    presence: Presence
+    enforcement: Enforcement
+
+    @property
+    def edge_db(self) -> Path:
+        """What happens here: grants, requests, outbox."""
+        return self.device.state_dir / "edge.db"
+
+    @property
+    def content_db(self) -> Path:
+        """The replica of the platform's content."""
+        return self.device.state_dir / "content.db"
+
+    @property
+    def blobs_dir(self) -> Path:
+        """Images and plans, each named by its SHA-256."""
+        return self.device.state_dir / "blobs"
+
+    @property
+    def tuf_dir(self) -> Path:
+        """Trusted metadata of the content repository."""
+        return self.device.state_dir / "tuf"
+
+    @property
+    def run_dir(self) -> Path:
+        """Sockets and what else a reboot may forget."""
+        return self.device.state_dir / "run"
+
+    @property
+    def agent_socket(self) -> Path:
+        """Where the gateway agent listens."""
+        return self.run_dir / "agent.sock"
+
+    @property
+    def leases_file(self) -> Path:
+        """Leases as dnsmasq writes them."""
+        return self.device.state_dir / "dnsmasq.leases"
+
+    @property
+    def generated_dir(self) -> Path:
+        """Configuration files that Parvis writes for other programs."""
+        return self.device.state_dir / "generated"
+
+    @property
+    def topic_root(self) -> str:
+        """First levels of this device's MQTT topics."""
+        return f"parvis/1/{self.site.id}/{self.device.id}"
+
+
+SECTIONS: dict[str, type[Any]] = {
+    "site": Site,
+    "device": Device,
+    "lan": Lan,
+    "wan": Wan,
+    "portal": Portal,
+    "kiosk": Kiosk,
+    "mqtt": Mqtt,
+    "broker": Broker,
+    "content": Content,
+    "access": Access,
+    "presence": Presence,
+    "enforcement": Enforcement,
+}
+_GATEWAY_NEEDS = (("lan", "interface"), ("lan", "ipv4"), ("lan", "dhcp_range"), ("wan", "interface"), ("wan", "dns"))
+
+
+def load(path: Path | str, environ: Mapping[str, str] = os.environ) -> Settings:
+    """Read and check the configuration.
+
+    Raises ConfigurationError naming the file, the key, what is expected and the remedy.
+    """
+    source = Path(path).absolute()
+    raw = _read(source)
+    unknown = sorted(set(raw) - set(SECTIONS))
+    if unknown:
+        raise ConfigurationError(
+            f"{source}: there is no section [{unknown[0]}].",
+            remedy=f"Known sections: {', '.join(SECTIONS)}. Correct its name or remove it.",
+        )
+    sections = {name: _section(source, name, kind, raw.get(name, {}), environ) for name, kind in SECTIONS.items()}
+    settings = Settings(source=source, **sections)
+    _check_together(settings)
+    return settings
+
+
+def require_gateway(settings: Settings) -> None:
+    """Refuse settings that lack what a gateway needs: [lan] and [wan] whole, and the portal's name."""
+    if settings.enforcement.mode == "none":
+        return
+    for section, key in (*_GATEWAY_NEEDS, ("portal", "hostname")):
+        if not getattr(getattr(settings, section), key):
+            raise _refuse(settings.source, section, key, "is missing; a gateway needs it", _help(section, key))
+
+
+def _read(source: Path) -> dict[str, Any]:
+    try:
+        with source.open("rb") as file:
+            return tomllib.load(file)
+    except FileNotFoundError:
+        raise ConfigurationError(
+            f"{source}: there is no such file.", remedy="Give the configuration's path with --config FILE."
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{source}: can't be read ({error}).", remedy="Check its mode and owner.") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError(
+            f"{source}: is not valid TOML: {error}.", remedy="Texts are quoted, sections are [like.this]."
+        ) from error
+
+
+def _section(source: Path, name: str, kind: type[Any], raw: Any, environ: Mapping[str, str]) -> Any:
+    if not isinstance(raw, dict):
+        raise ConfigurationError(f"{source}: {name} must be a section.", remedy=f"Write [{name}] on a line of its own.")
+    rows = {row.name: row for row in fields(kind)}
+    for key in raw:
+        if key not in rows:
+            raise _refuse(source, name, key, "is not a setting", f"Known there: {', '.join(rows)}.")
+    values = {}
+    for key, row in rows.items():
+        variable = f"PARVIS_{name}_{key}".upper()
+        place, given = (variable, environ[variable]) if variable in environ else (str(source), raw.get(key))
+        values[key] = _value(place, name, row, given)
+    return kind(**values)
+
+
+def _value(place: str, section: str, row: Field[Any], given: Any) -> Any:
+    if given is None or given == "":
+        if row.default is MISSING:
+            raise _refuse(place, section, row.name, "is missing", row.metadata["help"])
+        return row.default
+    try:
+        return row.metadata["parse"](given)
+    except ValueError as error:
+        raise _refuse(place, section, row.name, f"is {given!r}", f"It must be {error}.") from None
+
+
+def _refuse(place: Path | str, section: str, key: str, what: str, remedy: str) -> ConfigurationError:
+    return ConfigurationError(f"{place}: [{section}] {key} {what}.", remedy=remedy)
+
+
+def _help(section: str, key: str) -> str:
+    return next(str(row.metadata["help"]) for row in fields(SECTIONS[section]) if row.name == key)
+
+
+def _check_together(settings: Settings) -> None:
+    lan = settings.lan
+    if lan.ipv4 and lan.dhcp_range and not all(address in lan.ipv4.network for address in lan.dhcp_range):
+        raise _refuse(
+            settings.source, "lan", "dhcp_range", f"lies outside {lan.ipv4.network}", "Give addresses of that network."
+        )
+    if lan.ipv4 and lan.dhcp_range and lan.dhcp_range[0] <= lan.ipv4.ip <= lan.dhcp_range[1]:
+        raise _refuse(
+            settings.source, "lan", "dhcp_range", f"holds the gateway's own {lan.ipv4.ip}", "Leave that address out."
+        )
+    if lan.interface and lan.interface == settings.wan.interface:
+        raise _refuse(settings.source, "wan", "interface", "is the guests' interface too", "They must be two.")
+    for section, pair in (("portal", ("tls_certificate", "tls_key")), ("mqtt", ("certificate", "key"))):
+        values = [getattr(getattr(settings, section), key) for key in pair]
+        if (values[0] is None) != (values[1] is None):
+            missing = pair[values.index(None)]
+            raise _refuse(settings.source, section, missing, "is missing", f"{pair[0]} and {pair[1]} go together.")

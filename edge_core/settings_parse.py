@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: EUPL-1.2
+"""How a raw value of the configuration becomes a checked one; each parser raises ValueError saying what it expects."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+_SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
+_INTERFACE = re.compile(r"[A-Za-z0-9_.@-]{1,15}")  # IFNAMSIZ is 16 with the closing NUL
+_HOSTNAME = re.compile(r"(?=.{1,253}\Z)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+
+DhcpRange = tuple[ipaddress.IPv4Address, ipaddress.IPv4Address]
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+def text(raw: Any) -> str:
+    """Accept a text of 1 to 200 printable characters."""
+    if not isinstance(raw, str) or not 1 <= len(raw) <= 200 or not raw.isprintable():
+        raise ValueError("a text of 1 to 200 printable characters")
+    return raw
+
+
+def slug(raw: Any) -> str:
+    """Accept a name that is safe in MQTT topics, file names and URLs."""
+    if not isinstance(raw, str) or not _SLUG.fullmatch(raw):
+        raise ValueError('1 to 40 of a-z, 0-9 and "-", such as "gateway-1"')
+    return raw
+
+
+def interface(raw: Any) -> str:
+    """Accept the name of a network interface."""
+    if not isinstance(raw, str) or not _INTERFACE.fullmatch(raw):
+        raise ValueError('an interface\'s name of at most 15 characters, such as "eth0"')
+    return raw
+
+
+def hostname(raw: Any) -> str:
+    """Accept a DNS name (RFC 1123 section 2.1), lower-cased."""
+    if not isinstance(raw, str) or not _HOSTNAME.fullmatch(raw.lower()):
+        raise ValueError('a host name, such as "portal.example.net"')
+    return raw.lower()
+
+
+def path(raw: Any) -> Path:
+    """Accept a file-system path; a relative one counts from the working directory."""
+    if not isinstance(raw, str) or not raw or "\0" in raw:
+        raise ValueError("a path")
+    return Path(raw).expanduser().absolute()
+
+
+def ipv4_interface(raw: Any) -> ipaddress.IPv4Interface:
+    """Accept an IPv4 address with its prefix length."""
+    try:
+        value = ipaddress.IPv4Interface(raw if isinstance(raw, str) and "/" in raw else "")
+    except ValueError:
+        raise ValueError('an IPv4 address with its prefix, such as "10.77.0.1/20"') from None
+    if value.network.prefixlen > 30 or value.ip in (value.network.network_address, value.network.broadcast_address):
+        raise ValueError('an address that a host may have in its network, such as "10.77.0.1/20"')
+    return value
+
+
+def ipv6_interface(raw: Any) -> ipaddress.IPv6Interface:
+    """Accept an IPv6 address with prefix length 64 (SLAAC needs it, RFC 4862 section 5.5.3)."""
+    try:
+        value = ipaddress.IPv6Interface(raw if isinstance(raw, str) else "")
+    except ValueError:
+        raise ValueError('an IPv6 address with its prefix, such as "fd77:0:0:1::1/64"') from None
+    if value.network.prefixlen != 64:
+        raise ValueError('a /64, such as "fd77:0:0:1::1/64": guests make their own addresses in it')
+    return value
+
+
+def dhcp_range(raw: Any) -> DhcpRange:
+    """Accept the first and last address that DHCP may give, joined by a hyphen or a comma."""
+    parts = re.split(r"\s*[-,]\s*", raw) if isinstance(raw, str) else []
+    try:
+        first, last = (ipaddress.IPv4Address(part) for part in parts)
+    except ValueError:
+        raise ValueError('two IPv4 addresses, such as "10.77.1.0-10.77.15.250"') from None
+    if first > last:
+        raise ValueError("the lower address first")
+    return first, last
+
+
+def addresses(raw: Any) -> tuple[Address, ...]:
+    """Accept one address, or a list of them, or a text of them with commas."""
+    items = raw.split(",") if isinstance(raw, str) else raw
+    try:
+        found = tuple(ipaddress.ip_address(str(item).strip()) for item in items)
+    except (TypeError, ValueError):
+        raise ValueError('one or more IP addresses, such as ["9.9.9.9", "149.112.112.112"]') from None
+    if not found:
+        raise ValueError("at least one IP address")
+    return found
+
+
+def port(raw: Any) -> int:
+    """Accept a TCP port."""
+    return _whole(raw, 1, 65535, "a port from 1 to 65535")
+
+
+def seconds(raw: Any) -> int:
+    """Accept a duration of one second to a year."""
+    return _whole(raw, 1, 366 * 86400, "a whole number of seconds, at least 1")
+
+
+def count(raw: Any) -> int:
+    """Accept a count."""
+    return _whole(raw, 1, 1_000_000, "a whole number, at least 1")
+
+
+def bind(raw: Any) -> str:
+    """Accept an IP address to listen on."""
+    try:
+        return str(ipaddress.ip_address(raw if isinstance(raw, str) else ""))
+    except ValueError:
+        raise ValueError('an IP address to listen on, such as "127.0.0.1"') from None
+
+
+def mqtt_url(raw: Any) -> str:
+    """Accept the address of a broker: mqtt://host:port, or mqtts:// with TLS."""
+    return _url(raw, {"mqtt", "mqtts"}, "mqtt://broker.example.net:1883, or mqtts:// with TLS")
+
+
+def http_url(raw: Any) -> str:
+    """Accept the address of a content repository."""
+    return _url(raw, {"http", "https"}, "https://content.example.net/repository")
+
+
+def mode(raw: Any) -> str:
+    """Accept how packets are judged."""
+    if raw not in ("nftables", "none"):
+        raise ValueError('"nftables", or "none" for a demonstration without enforcement')
+    return str(raw)
+
+
+def _url(raw: Any, schemes: set[str], example: str) -> str:
+    try:
+        parts = urlsplit(raw if isinstance(raw, str) else "")
+        good = parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        good = False
+    if not good:
+        raise ValueError(f"a URL such as {example}")
+    if parts.username or parts.password:
+        raise ValueError("a URL without a user or password in it: a device shows who it is by its certificate")
+    return str(raw).rstrip("/")
+
+
+def _whole(raw: Any, least: int, most: int, expected: str) -> int:
+    try:
+        value = int(raw) if isinstance(raw, (int, str)) and not isinstance(raw, bool) else least - 1
+    except ValueError:
+        value = least - 1
+    if not least <= value <= most:
+        raise ValueError(expected)
+    return value
