@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: EUPL-1.2
+"""The events that a device tells its platform: frozen, typed, each the twin of a schema in contracts/schemas.
+
+None carries a MAC address, a name or an address: a session is known by its random id.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, ClassVar
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """What all events have: a type (CloudEvents `type`) and a class, which is the last level of the MQTT topic."""
+
+    type: ClassVar[str]
+    klass: ClassVar[str]
+
+    def data(self) -> dict[str, Any]:
+        """Return the CloudEvents `data`, ready for JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Up(Event):
+    """A device's `sync` started."""
+
+    type: ClassVar[str] = "eu.parvis.health.up.v1"
+    klass: ClassVar[str] = "health"
+    version: str
+    role: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gap(Event):
+    """Rows `first` to `last` of the outbox, `count` in number, were dropped on purpose and never come."""
+
+    type: ClassVar[str] = "eu.parvis.health.gap.v1"
+    klass: ClassVar[str] = "health"
+    first: int
+    last: int
+    count: int
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PresenceWindow(Event):
+    """Counts of one window of a zone; None where the group was too small to tell.
+
+    `start` is wall time in seconds since 1970, `seconds` the window's length.
+    """
+
+    type: ClassVar[str] = "eu.parvis.presence.window.v1"
+    klass: ClassVar[str] = "presence"
+    zone: str
+    start: int
+    seconds: int
+    associated: int | None
+    online: int | None
+    arrivals: int | None
+    departures: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SessionStarted(Event):
+    """Somebody accepted and may go online for `seconds`."""
+
+    type: ClassVar[str] = "eu.parvis.session.started.v1"
+    klass: ClassVar[str] = "usage"
+    session: str
+    plan: str
+    seconds: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class SessionEnded(Event):
+    """A session is over; `duration` in seconds, traffic as seen by the guest: up is what the guest sent."""
+
+    type: ClassVar[str] = "eu.parvis.session.ended.v1"
+    klass: ClassVar[str] = "usage"
+    session: str
+    plan: str
+    reason: str
+    duration: int
+    up_bytes: int
+    up_packets: int
+    down_bytes: int
+    down_packets: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class RequestCreated(Event):
+    """A service was asked for, on the portal or a kiosk (`place`); `data` holds the answers of its form."""
+
+    type: ClassVar[str] = "eu.parvis.request.created.v1"
+    klass: ClassVar[str] = "order"
+    request: str
+    kind: str
+    subject: str
+    place: str
+    answers: dict[str, str] = field(default_factory=dict)
+
+    def data(self) -> dict[str, Any]:
+        """Return the CloudEvents `data`; the answers travel under `data`, as the contract names them."""
+        whole = asdict(self)
+        whole["data"] = whole.pop("answers")
+        return whole
+
+
+ALL: tuple[type[Event], ...] = (Up, Gap, PresenceWindow, SessionStarted, SessionEnded, RequestCreated)

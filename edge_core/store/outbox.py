@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: EUPL-1.2
+"""The outbox: events wait here until the platform has acknowledged them after its own commit.
+
+Any service appends, inside the transaction of what the event tells; only `sync` deletes.
+At every moment created = acked + pending + dropped, and `account` counts each of the four on its own.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import uuid6
+
+from edge_core import clock
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from edge_core.events import Event
+
+
+@dataclass(frozen=True)
+class Account:
+    """The loss account: numbers of events since the epoch began."""
+
+    created: int
+    acked: int
+    pending: int
+    dropped: int
+
+    @property
+    def balanced(self) -> bool:
+        """Tell whether every event is accounted for."""
+        return self.created == self.acked + self.pending + self.dropped
+
+
+def append(connection: sqlite3.Connection, event: Event, now: float) -> int:
+    """Append an event inside the caller's transaction and return its sequence number.
+
+    The body is finished JSON without `seq`, `epoch` and `source`, which `sync` adds when it sends.
+    """
+    body = {
+        "specversion": "1.0",
+        "id": str(uuid6.uuid7()),
+        "type": event.type,
+        "time": datetime.fromtimestamp(now, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "boot": clock.boot_id(),
+        "monotonic": round(clock.monotonic(), 3),
+        "synchronised": clock.synchronised(),
+        "datacontenttype": "application/json",
+        "data": event.data(),
+    }
+    connection.execute(
+        "INSERT INTO account (class, created) VALUES (?, 1) ON CONFLICT (class) DO UPDATE SET created = created + 1",
+        [event.klass],
+    )
+    row = connection.execute(
+        "INSERT INTO outbox (class, type, body) VALUES (?, ?, ?) RETURNING seq",
+        [event.klass, event.type, json.dumps(body, ensure_ascii=False, separators=(",", ":"))],
+    ).fetchone()
+    return int(row[0])
+
+
+def read_after(connection: sqlite3.Connection, seq: int, limit: int) -> list[tuple[int, str, str]]:
+    """Return up to `limit` rows (seq, class, body) above `seq`, oldest first."""
+    rows = connection.execute(
+        "SELECT seq, class, body FROM outbox WHERE seq > ? ORDER BY seq LIMIT ?", [seq, limit]
+    ).fetchall()
+    return [(row[0], row[1], row[2]) for row in rows]
+
+
+def epoch(connection: sqlite3.Connection) -> str:
+    """Return this database's epoch."""
+    return str(connection.execute("SELECT value FROM meta WHERE key = 'epoch'").fetchone()[0])
+
+
+def last_seq(connection: sqlite3.Connection) -> int:
+    """Return the highest number ever given; 0 where none was."""
+    row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'outbox'").fetchone()
+    return int(row[0]) if row else 0
+
+
+def acknowledge(connection: sqlite3.Connection, seq: int) -> int:
+    """Delete, inside the caller's transaction, what the platform holds: all up to `seq`; return how many.
+
+    Repeating it is safe: rows that are gone are not counted again.
+    """
+    counts = connection.execute(
+        "SELECT class, count(*) FROM outbox WHERE seq <= ? GROUP BY class", [seq]
+    ).fetchall()
+    connection.execute("DELETE FROM outbox WHERE seq <= ?", [seq])
+    connection.executemany("UPDATE account SET acked = acked + ? WHERE class = ?", [(n, name) for name, n in counts])
+    return sum(n for _, n in counts)
+
+
+def drop(connection: sqlite3.Connection, first: int, last: int) -> int:
+    """Delete, inside the caller's transaction, rows first..last as dropped; return how many.
+
+    The caller appends a Gap event in the same transaction: what is lost is declared.
+    """
+    span = [first, last]
+    counts = connection.execute(
+        "SELECT class, count(*) FROM outbox WHERE seq BETWEEN ? AND ? GROUP BY class", span
+    ).fetchall()
+    connection.execute("DELETE FROM outbox WHERE seq BETWEEN ? AND ?", span)
+    connection.executemany(
+        "UPDATE account SET dropped = dropped + ? WHERE class = ?", [(n, name) for name, n in counts]
+    )
+    return sum(n for _, n in counts)
+
+
+def account(connection: sqlite3.Connection) -> Account:
+    """Return the loss account, read in one statement so that its parts belong together."""
+    row = connection.execute(
+        "SELECT coalesce(sum(created), 0), coalesce(sum(acked), 0), (SELECT count(*) FROM outbox),"
+        " coalesce(sum(dropped), 0) FROM account"
+    ).fetchone()
+    return Account(*row)

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: EUPL-1.2
+"""What people asked for: written with its event in one transaction, then moved along by the platform's replies."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import uuid6
+
+from edge_core import events
+from edge_core.store import outbox
+from edge_core.store.database import write
+
+if TYPE_CHECKING:
+    import sqlite3
+
+_COLUMNS = "id, kind, subject, data, place, state, reason, reference, created_at, updated_at"
+# A state is never followed by one to its left: a reply that comes late or twice changes nothing.
+STATES = ("recorded", "sent", "waitlisted", "accepted", "rejected", "done")
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request; `id` is a UUIDv7, the key under which its state can be asked for, and the platform's idempotency key."""
+
+    id: str
+    kind: str
+    subject: str
+    data: dict[str, str]
+    place: str
+    state: str
+    reason: str | None
+    reference: str | None
+    created_at: float
+    updated_at: float
+
+
+def create(
+    connection: sqlite3.Connection, *, kind: str, subject: str, data: dict[str, str], place: str, now: float
+) -> Request:
+    """Record a request and its event; when this returns, neither can be lost.
+
+    Raises StoreError where it can't be recorded: then the page must say so.
+    """
+    request = Request(str(uuid6.uuid7()), kind, subject, data, place, "recorded", None, None, now, now)
+    with write(connection):
+        connection.execute(
+            f"INSERT INTO requests ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [request.id, kind, subject, json.dumps(data, ensure_ascii=False), place, "recorded", None, None, now, now],
+        )
+        event = events.RequestCreated(request=request.id, kind=kind, subject=subject, place=place, answers=data)
+        outbox.append(connection, event, now)
+    return request
+
+
+def get(connection: sqlite3.Connection, key: str) -> Request | None:
+    """Return a request by its id."""
+    row = connection.execute(f"SELECT {_COLUMNS} FROM requests WHERE id = ?", [key]).fetchone()
+    return Request(*row[:3], json.loads(row[3]), *row[4:]) if row else None
+
+
+def apply_reply(  # the parts of a reply, as contracts/ has them
+    connection: sqlite3.Connection,
+    *,
+    request: str,
+    state: str,
+    reason: str | None,
+    reference: str | None,
+    now: float,
+) -> bool:
+    """Move a request along, inside the caller's transaction; False where it is unknown or already further."""
+    row = connection.execute("SELECT state FROM requests WHERE id = ?", [request]).fetchone()
+    if row is None or state not in STATES or STATES.index(state) <= STATES.index(row[0]):
+        return False
+    connection.execute(
+        "UPDATE requests SET state = ?, reason = ?, reference = coalesce(?, reference), updated_at = ? WHERE id = ?",
+        [state, reason, reference, now, request],
+    )
+    return True
+
+
+def cursor(connection: sqlite3.Connection, stream: str) -> int:
+    """Return the number of the last reply of that stream that was applied; 0 for a new stream."""
+    row = connection.execute("SELECT value FROM meta WHERE key = ?", [f"replies:{stream}"]).fetchone()
+    return int(row[0]) if row else 0
+
+
+def set_cursor(connection: sqlite3.Connection, stream: str, n: int) -> None:
+    """Remember, inside the caller's transaction, that replies up to `n` of that stream are applied."""
+    connection.execute(
+        "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+        [f"replies:{stream}", str(n)],
+    )
