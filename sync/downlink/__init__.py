@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: EUPL-1.2
+"""The way down: fetches the signed content repository, verifies it and applies it to content.db in one transaction."""

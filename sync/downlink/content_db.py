@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: EUPL-1.2
+"""Writes content.db, the replica of the signed content; nothing else does. Readers use edge_core.store.replica.
+
+A record's `body` is its line of the published snapshot, byte for byte, so that the state hash of a collection is the
+SHA-256 of its lines in order of id, and equals that of the snapshot's text.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING, Any
+
+from edge_core import logs
+from edge_core.errors import ContentError
+from edge_core.store.replica import SCHEMA
+from edge_core.store.search import COLUMNS, PREFIXES, TOKENIZER
+from sync.downlink import indexing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path
+
+_TABLES = f"""
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE collections (name TEXT PRIMARY KEY, cursor INTEGER NOT NULL, state_hash TEXT NOT NULL)
+    STRICT, WITHOUT ROWID;
+CREATE TABLE records (
+    number INTEGER PRIMARY KEY,  -- also the rowid of the record's row in search
+    collection TEXT NOT NULL,
+    id TEXT NOT NULL,
+    body TEXT NOT NULL,          -- the record as canonical JSON, exactly as published
+    sort TEXT NOT NULL,          -- folded title, for alphabetical lists
+    starts REAL,                 -- epoch seconds: start of an event, publication of news
+    ends REAL,
+    UNIQUE (collection, id)
+) STRICT;
+CREATE INDEX records_by_start ON records (collection, starts);
+CREATE INDEX records_by_title ON records (collection, sort);
+CREATE VIRTUAL TABLE search USING fts5({", ".join(COLUMNS)}, tokenize = '{TOKENIZER}', prefix = '{PREFIXES}');
+PRAGMA user_version = {SCHEMA};
+"""
+_log = logs.get(__name__)
+
+
+def canonical(record: Mapping[str, Any]) -> str:
+    """Return a record as its line: JSON with sorted keys, no spaces, UTF-8 characters as they are."""
+    return json.dumps(record, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+class ContentDatabase:
+    """The one writer of a content.db. Every change happens inside `with database.transaction():`."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or create the file; one that is corrupt, or of another schema, is put aside and begun anew."""
+        try:
+            self._connection = _open(path)
+        except sqlite3.DatabaseError as error:
+            if isinstance(error, sqlite3.OperationalError):  # busy, full, no permission: the file itself may be good
+                raise ContentError(
+                    f"The content database {path} can't be opened ({error}).",
+                    remedy="Check the free space and the owner of its folder.",
+                ) from error
+            _log.warning("content_quarantined", file=path.name, reason=str(error))
+            _put_aside(path)
+            self._connection = _open(path)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Make all changes inside visible at once, or none of them."""
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._connection.execute("ROLLBACK")
+            raise
+        self._connection.execute("COMMIT")
+
+    def put(self, collection: str, body: str) -> None:
+        """Add or replace one record, given as its canonical line."""
+        entry = indexing.entry_of(collection, json.loads(body))
+        self.delete(collection, entry.id)
+        inserted = self._connection.execute(
+            "INSERT INTO records (collection, id, body, sort, starts, ends) VALUES (?, ?, ?, ?, ?, ?)",
+            (collection, entry.id, body, entry.sort, entry.starts, entry.ends),
+        )
+        self._connection.execute(
+            "INSERT INTO search (rowid, name, topic, rest) VALUES (?, ?, ?, ?)",
+            (inserted.lastrowid, entry.name, entry.topic, entry.rest),
+        )
+
+    def delete(self, collection: str, record_id: str) -> None:
+        """Take one record away; one that isn't there is no error, since a change may be applied again."""
+        found = self._connection.execute(
+            "SELECT number FROM records WHERE collection = ? AND id = ?", (collection, record_id)
+        ).fetchone()
+        if found is not None:
+            self._connection.execute("DELETE FROM search WHERE rowid = ?", found)
+            self._connection.execute("DELETE FROM records WHERE number = ?", found)
+
+    def clear(self, collection: str) -> None:
+        """Take all records of a collection away."""
+        self._connection.execute(
+            "DELETE FROM search WHERE rowid IN (SELECT number FROM records WHERE collection = ?)", (collection,)
+        )
+        self._connection.execute("DELETE FROM records WHERE collection = ?", (collection,))
+
+    def state_hash(self, collection: str) -> str:
+        """Return the SHA-256 (hex) of what is really stored of a collection."""
+        digest = hashlib.sha256()
+        for (body,) in self._connection.execute(
+            "SELECT body FROM records WHERE collection = ? ORDER BY id", (collection,)
+        ):
+            digest.update(body.encode() + b"\n")
+        return digest.hexdigest()
+
+    def cursor(self, collection: str) -> int | None:
+        """Return the cursor that a collection has reached, or None."""
+        row = self._connection.execute("SELECT cursor FROM collections WHERE name = ?", (collection,)).fetchone()
+        return None if row is None else int(row[0])
+
+    def set_cursor(self, collection: str, cursor: int, state_hash: str) -> None:
+        """Note what a collection has reached."""
+        self._connection.execute(
+            "INSERT OR REPLACE INTO collections VALUES (?, ?, ?)", (collection, cursor, state_hash)
+        )
+
+    def forget(self, collection: str) -> None:
+        """Take a collection away that is no longer published."""
+        self.clear(collection)
+        self._connection.execute("DELETE FROM collections WHERE name = ?", (collection,))
+
+    def collections(self) -> list[str]:
+        """Return the names of the collections that are here."""
+        return [name for (name,) in self._connection.execute("SELECT name FROM collections ORDER BY name")]
+
+    def meta(self, key: str) -> str | None:
+        """Return one value of the file's own notes: version, applied_at, checked_at, root."""
+        row = self._connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        return None if row is None else str(row[0])
+
+    def set_meta(self, key: str, value: object) -> None:
+        """Write one of the file's own notes."""
+        self._connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, str(value)))
+
+    def blobs(self) -> dict[str, int]:
+        """Return the blobs that the records need: SHA-256 (hex) to length in bytes."""
+        rows = self._connection.execute(
+            "SELECT DISTINCT blob.key, blob.value FROM records, json_each(records.body, '$.blobs') AS blob"
+        )
+        return {str(sha256): int(length) for sha256, length in rows}
+
+
+def load(path: Path, content: Mapping[str, Iterable[Mapping[str, Any]]], version: int, now: float) -> None:
+    """Make `path` hold exactly `content` (collection to records), in one transaction; for tests and first starts."""
+    with closing(ContentDatabase(path)) as database, database.transaction():
+        for collection in set(database.collections()) - set(content):
+            database.forget(collection)
+        for collection, records in content.items():
+            database.clear(collection)
+            for record in records:
+                database.put(collection, canonical({key: record[key] for key in record if key != "collection"}))
+            database.set_cursor(collection, version, database.state_hash(collection))
+        for key, value in (("version", version), ("applied_at", now), ("checked_at", now)):
+            database.set_meta(key, value)
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    connection = sqlite3.connect(path, timeout=5, isolation_level=None, check_same_thread=False)
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        found = connection.execute("PRAGMA user_version").fetchone()[0]
+        if found == 0:
+            connection.executescript(f"BEGIN IMMEDIATE;{_TABLES}COMMIT;")
+        else:
+            _require_known(found)
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
+
+
+def _require_known(schema: int) -> None:
+    if schema != SCHEMA:
+        raise sqlite3.DatabaseError(f"schema {schema} where {SCHEMA} is written")
+
+
+def _put_aside(path: Path) -> None:
+    """Keep the bad file for whoever wants to know why; content can always be fetched again."""
+    for suffix in ("-wal", "-shm"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+    path.replace(path.with_name(f"{path.name}.corrupt"))
