@@ -88,9 +88,7 @@ def acknowledge(connection: sqlite3.Connection, seq: int) -> int:
 
     Repeating it is safe: rows that are gone are not counted again.
     """
-    counts = connection.execute(
-        "SELECT class, count(*) FROM outbox WHERE seq <= ? GROUP BY class", [seq]
-    ).fetchall()
+    counts = connection.execute("SELECT class, count(*) FROM outbox WHERE seq <= ? GROUP BY class", [seq]).fetchall()
     connection.execute("DELETE FROM outbox WHERE seq <= ?", [seq])
     connection.executemany("UPDATE account SET acked = acked + ? WHERE class = ?", [(n, name) for name, n in counts])
     return sum(n for _, n in counts)

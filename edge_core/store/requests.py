@@ -23,7 +23,7 @@ STATES = ("recorded", "sent", "waitlisted", "accepted", "rejected", "done")
 
 @dataclass(frozen=True)
 class Request:
-    """A request; `id` is a UUIDv7, the key under which its state can be asked for, and the platform's idempotency key."""
+    """A request; `id` is a UUIDv7: under it the state can be asked for, and the platform knows a repetition."""
 
     id: str
     kind: str
@@ -58,7 +58,10 @@ def create(
 def get(connection: sqlite3.Connection, key: str) -> Request | None:
     """Return a request by its id."""
     row = connection.execute(f"SELECT {_COLUMNS} FROM requests WHERE id = ?", [key]).fetchone()
-    return Request(*row[:3], json.loads(row[3]), *row[4:]) if row else None
+    if row is None:
+        return None
+    values = dict(zip(_COLUMNS.split(", "), row, strict=True))
+    return Request(**{**values, "data": json.loads(values["data"])})
 
 
 def apply_reply(  # the parts of a reply, as contracts/ has them

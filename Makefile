@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: EUPL-1.2
+# One door for every habit: make demo, make test, make lint, make bench NAME=…
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+NET ?= auto
+export PORTAL_PORT ?= 8080
+export KIOSK_PORT ?= 8081
+export PLATFORM_PORT ?= 8082
+
+.PHONY: help setup packages demo test lint format bench wheel lock clean
+
+help: ## Say what there is
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(VENV)/.ready ## Install what demo and tests need: Debian packages (as root) and the locked Python packages
+
+packages: build/.packages
+
+build/.packages: tools/packages.sh
+	@mkdir -p build
+	@tools/packages.sh
+	@touch $@
+
+$(VENV)/.ready: build/.packages requirements.lock pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: setup ## Run the whole zone on this computer; ONCE=1 plays the story once, NET=none without enforcement
+	@$(BIN)/python -m lab.demo --net $(NET) $(if $(ONCE),--once)
+
+test: setup lint ## Run every test
+	@$(BIN)/python -m pytest
+
+lint: setup ## Style and types
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+format: setup ## Mend what can be mended by itself
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+bench: setup ## Measure: make bench NAME=spine
+	@$(BIN)/python -m lab.bench $(NAME)
+
+wheel: setup ## Build the wheel
+	@$(BIN)/python -m build --wheel --no-isolation --outdir dist
+
+lock: ## Resolve the dependencies again, for every Python that we support
+	@$(PYTHON) -m venv build/lock && build/lock/bin/pip install --quiet uv
+	@build/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
+		--no-emit-index-url --no-header --extra lab --group build --output-file requirements.lock pyproject.toml
+
+clean: ## Remove what was built
+	@rm -rf build dist

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: EUPL-1.2
+"""`parvis run`: all programs of a role in the foreground, without systemd, until Ctrl-C or SIGTERM."""
+
+from __future__ import annotations
+
+import errno
+import socket
+import subprocess
+from typing import TYPE_CHECKING
+
+import click
+
+from edge_core import leftovers, logs, roles
+from edge_core.cli import options
+from edge_core.errors import NetworkError, ParvisError, ProcessError
+from edge_core.settings import load, require_gateway
+from edge_core.supervise import Supervisor
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from edge_core.settings import Settings
+
+
+@click.command()
+@click.argument("role", type=click.Choice(roles.ROLES))
+@options.config
+def run(role: str, config: str) -> None:
+    """Run every program of ROLE here, each started again when it dies; Ctrl-C ends them.
+
+    gateway: DHCP, DNS, packet filter, portal, the site's broker, sync. kiosk: the kiosk's pages and sync. site: both.
+    When a gateway stops, its rules stay: nobody new gets through, sessions live out their time; `parvis gateway clear`
+    takes the rules back.
+    """
+    settings = load(config)
+    if role != "kiosk":
+        require_gateway(settings)
+    logs.configure("run")
+    record = _make_folders(settings) / f"{role}.pids"
+    leftovers.end(record)
+    for step in roles.preparations(role, settings):
+        _prepare(step)
+    _refuse_taken_ports(role, settings)
+    programs = roles.programs(role, settings)
+    Supervisor(programs, lambda name, pid: leftovers.remember(record, name, pid)).run()
+    record.unlink(missing_ok=True)
+
+
+def _make_folders(settings: Settings) -> Path:
+    try:
+        for folder in (settings.device.state_dir, settings.run_dir, settings.generated_dir):
+            folder.mkdir(parents=True, exist_ok=True, mode=0o755)
+    except OSError as error:
+        raise ParvisError(
+            f"{settings.device.state_dir}: can't be used as the state folder ({error.strerror}).",
+            remedy="Make it a folder that this user may write, or change [device] state_dir.",
+        ) from error
+    return settings.run_dir
+
+
+def _prepare(command: Sequence[str]) -> None:
+    """Run one step to its end; what it says goes to our own standard error, so nothing needs repeating."""
+    if subprocess.run(command, check=False).returncode != 0:
+        raise ProcessError(f"The step `{' '.join(command[2:4])}` failed: nothing was started.", remedy="See above.")
+
+
+def _refuse_taken_ports(role: str, settings: Settings) -> None:
+    for program, address, port, setting in roles.listens(role, settings):
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((address, port))
+            except OSError as error:
+                if error.errno == errno.EADDRINUSE:
+                    raise NetworkError(
+                        f"{program}: port {port} on {address} is taken by another program.",
+                        remedy=f"End that program (`ss -ltnp 'sport = :{port}'` names it), or change {setting}.",
+                    ) from None
+                if error.errno != errno.EADDRNOTAVAIL:  # an IPv6 address is tentative for a second
+                    raise NetworkError(
+                        f"{program}: can't listen on {address}, port {port} ({error.strerror})."
+                    ) from error

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: EUPL-1.2
+"""`parvis session`: who is online now, and ending one session."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from edge_core import clock, control
+from edge_core.cli import options
+from edge_core.errors import ParvisError
+from edge_core.settings import load
+from edge_core.store import database, grants, usage
+
+if TYPE_CHECKING:
+    from edge_core.settings import Settings
+
+_MAC = re.compile(r"(?:[0-9a-f]{2}:){5}[0-9a-f]{2}")
+
+
+@dataclass(frozen=True)
+class _Row:
+    """A session as the person reads it; the MAC stays on this device."""
+
+    mac: str
+    session: str
+    plan: str
+    remaining_seconds: int
+    up_bytes: int
+    down_bytes: int
+
+
+@click.group()
+def session() -> None:
+    """Show who is online, or end a session."""
+
+
+@session.command("list")
+@options.config
+@options.as_json
+def list_(config: str, *, as_json: bool) -> None:
+    """List the sessions that hold now."""
+    rows = _rows(load(config))
+    if as_json:
+        options.print_json([vars(row) for row in rows])
+        return
+    table = Table("Device", "Plan", "Time left", "Sent", "Received", "Session", title=f"{len(rows)} sessions")
+    for row in rows:
+        minutes, seconds = divmod(row.remaining_seconds, 60)
+        table.add_row(
+            row.mac, row.plan, f"{minutes} min {seconds:02} s", _size(row.up_bytes), _size(row.down_bytes), row.session
+        )
+    Console().print(table)
+
+
+@session.command("end")
+@options.config
+@options.as_json
+@click.argument("mac")
+def end(config: str, mac: str, *, as_json: bool) -> None:
+    """End the session of the device MAC, such as aa:bb:cc:dd:ee:ff; its open connections die at once."""
+    settings = load(config)
+    address = mac.strip().lower().replace("-", ":")
+    if not _MAC.fullmatch(address):
+        raise ParvisError(f"{mac!r} is not a MAC address.", remedy="Write it like aa:bb:cc:dd:ee:ff.")
+    ended = grants.end(database.open_edge(settings.edge_db), address, "operator", clock.now())
+    if ended is None:
+        raise ParvisError(f"The device {address} has no session.", remedy="`parvis session list` shows those that do.")
+    enforced = control.nudge(settings.agent_socket)
+    if as_json:
+        options.print_json({"session": ended.session, "ended": True, "enforced": enforced})
+    elif enforced or settings.enforcement.mode == "none":
+        click.echo(f"Session {ended.session} is over.")
+    else:
+        click.echo(f"Session {ended.session} is over in the store; the agent is away and enforces it when it is back.")
+
+
+def _rows(settings: Settings) -> list[_Row]:
+    connection = database.open_edge(settings.edge_db)
+    now = clock.now()
+    recorded = usage.load(connection)
+    return [_row(grant, recorded.get(grant.id, usage.Usage()), now) for grant in grants.active(connection, now)]
+
+
+def _row(grant: grants.Grant, used: usage.Usage, now: float) -> _Row:
+    return _Row(grant.mac, grant.session, grant.plan, round(grant.remaining(now)), used.up_bytes, used.down_bytes)
+
+
+def _size(count: float) -> str:
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}"
+        count /= 1000
+    return f"{count:.1f} TB"
+
+
+def summary(settings: Settings) -> dict[str, Any]:
+    """Return how many sessions hold now, and their traffic."""
+    rows = _rows(settings)
+    return {
+        "active": len(rows),
+        "up_bytes": sum(row.up_bytes for row in rows),
+        "down_bytes": sum(row.down_bytes for row in rows),
+    }

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: EUPL-1.2
+"""`parvis status`: what this device does now, in one screen."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from edge_core import __version__, control
+from edge_core.cli import options, session
+from edge_core.settings import load
+from edge_core.store import database, outbox
+from edge_core.store.replica import Replica
+
+if TYPE_CHECKING:
+    from edge_core.settings import Settings
+
+
+@click.command()
+@options.config
+@options.as_json
+def status(config: str, *, as_json: bool) -> None:
+    """Show sessions, guests, content and the loss account of this device."""
+    settings = load(config)
+    facts = gather(settings)
+    if as_json:
+        options.print_json(facts)
+        return
+    table = Table(show_header=False, title=f"{settings.site.name} · {settings.device.id} · Parvis {__version__}")
+    guests = facts["guests"]
+    table.add_row("Agent", "runs" if facts["agent"] else "[yellow]away: rules stay, nobody new gets through[/]")
+    table.add_row(
+        "Guests", f"{guests['online']} online of {guests['present']} present" if facts["agent"] else "unknown"
+    )
+    table.add_row("Sessions", str(facts["sessions"]["active"]))
+    table.add_row("Content", f"version {facts['content']}" if facts["content"] else "[yellow]none yet[/]")
+    events = facts["events"]
+    table.add_row(
+        "Events",
+        f"{events['created']} created, {events['acked']} acknowledged, {events['pending']} pending,"
+        f" {events['dropped']} dropped",
+    )
+    Console().print(table)
+
+
+def gather(settings: Settings) -> dict[str, Any]:
+    """Return what `parvis status --json` prints."""
+    connection = database.open_edge(settings.edge_db)
+    answer = control.ask(settings.agent_socket, {"op": "status"}) or {}
+    return {
+        "version": __version__,
+        "site": settings.site.id,
+        "device": settings.device.id,
+        "agent": bool(answer.get("ok")),
+        "guests": {"present": answer.get("guests", 0), "online": answer.get("online", 0)},
+        "sessions": session.summary(settings),
+        "content": Replica(settings.content_db).version(),
+        "epoch": outbox.epoch(connection),
+        "events": asdict(outbox.account(connection)),
+    }

@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: EUPL-1.2
+"""The checks of `parvis doctor`: each looks at one thing and answers with a Finding."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from cryptography import x509
+
+from edge_core import broker, clock, control, roles
+from edge_core.errors import ParvisError
+from edge_core.store import database, outbox
+from edge_core.store.replica import Replica
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from edge_core.settings import Settings
+
+_CAP_NET_ADMIN = 12
+_WEEK = 7 * 86400
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a check saw: `state` is "ok", "warning" or "failed"; a remedy goes with the last two."""
+
+    check: str
+    state: str
+    seen: str
+    remedy: str = ""
+
+
+def privilege(_: Settings) -> Finding:
+    """CAP_NET_ADMIN is what rules, addresses and neighbours need (capabilities(7))."""
+    held = 0
+    for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
+        if line.startswith("CapEff:"):
+            held = int(line.split()[1], 16)
+    if held >> _CAP_NET_ADMIN & 1:
+        return Finding("privilege", "ok", "CAP_NET_ADMIN is held")
+    return Finding("privilege", "failed", "CAP_NET_ADMIN is not held", "Run as root, or as the agent's systemd unit.")
+
+
+def installed(settings: Settings) -> Finding:
+    """The programs that a gateway starts are there."""
+    needed = {"nft": "nftables", "dnsmasq": "dnsmasq-base", "ip": "iproute2"}
+    missing = [package for program, package in needed.items() if not shutil.which(program)]
+    if missing:
+        return Finding("programs", "failed", f"not installed: {', '.join(missing)}", f"apt install {' '.join(missing)}")
+    if not settings.mqtt.url and broker.kind() != "mosquitto":
+        return Finding(
+            "programs", "warning", "Mosquitto is not installed: a slower broker stands in", "apt install mosquitto"
+        )
+    return Finding("programs", "ok", "nft, dnsmasq, ip and a broker are installed")
+
+
+def interfaces(settings: Settings) -> Finding:
+    """Both interfaces exist and are up."""
+    for section, name in (("lan", settings.lan.interface), ("wan", settings.wan.interface)):
+        folder = Path("/sys/class/net") / name
+        if not name or not folder.exists():
+            there = ", ".join(sorted(path.name for path in Path("/sys/class/net").iterdir())) or "none"
+            return Finding(
+                "interfaces",
+                "failed",
+                f"[{section}] interface: there is no {name or '(empty)'}",
+                f"There are: {there}.",
+            )
+        if (folder / "operstate").read_text(encoding="ascii").strip() == "down":
+            return Finding("interfaces", "warning", f"{name} is down", "Check the cable, or the access point.")
+    return Finding("interfaces", "ok", f"{settings.lan.interface} (guests) and {settings.wan.interface} are up")
+
+
+def agent(settings: Settings) -> Finding:
+    """The agent answers on its socket."""
+    status = control.ask(settings.agent_socket, {"op": "status"})
+    if status and status.get("ok"):
+        return Finding("agent", "ok", f"{status.get('online', 0)} of {status.get('guests', 0)} guests are online")
+    return Finding(
+        "agent",
+        "failed",
+        f"nobody answers on {settings.agent_socket}",
+        "Start `parvis run gateway` (or parvis.target). Rules that were set stay; sessions run out their time.",
+    )
+
+
+def store(settings: Settings) -> Finding:
+    """The database opens, has this version's schema, and its loss account balances."""
+    try:
+        connection = database.open_edge(settings.edge_db)
+    except ParvisError as error:
+        return Finding("store", "failed", error.message, error.remedy)
+    account = outbox.account(connection)
+    connection.close()
+    words = f"created {account.created} = acked {account.acked} + pending {account.pending} + dropped {account.dropped}"
+    if not account.balanced:
+        return Finding("store", "failed", f"the loss account does not balance: {words}", "Send a support bundle.")
+    return Finding("store", "ok", words)
+
+
+def disk(settings: Settings) -> Finding:
+    """The state folder's file system has room."""
+    try:
+        usage = shutil.disk_usage(settings.device.state_dir)
+    except OSError as error:
+        return Finding("disk", "failed", f"{settings.device.state_dir}: {error.strerror}", "Check [device] state_dir.")
+    free = f"{usage.free / 1e6:.0f} MB free"
+    if usage.free < 50e6:
+        return Finding("disk", "failed", free, "Free some: below 50 MB new requests may have to be refused.")
+    return Finding("disk", "ok", free)
+
+
+def portal(settings: Settings) -> Finding:
+    """The portal answers over TCP."""
+    address = roles.portal_addresses(settings)[0]
+    return _listens("portal", address, settings.portal.port, "Start `parvis run gateway`.")
+
+
+def kiosk(settings: Settings) -> Finding:
+    """The kiosk's pages answer over TCP."""
+    return _listens("kiosk", settings.kiosk.bind, settings.kiosk.port, "Start `parvis run kiosk`.")
+
+
+def mqtt(settings: Settings) -> Finding:
+    """The broker that this device uses accepts connections."""
+    url = urlsplit(settings.mqtt.url or f"mqtt://{settings.broker.bind}:{settings.broker.port}")
+    port = url.port or (8883 if url.scheme == "mqtts" else 1883)
+    remedy = "Events wait in the outbox; nothing is lost. Check the broker, its address and the way there."
+    return _listens("broker", url.hostname or "", port, remedy)
+
+
+def content(settings: Settings) -> Finding:
+    """Content was applied."""
+    version = Replica(settings.content_db).version()
+    if version:
+        return Finding("content", "ok", f"version {version} is served")
+    remedy = "Set [content] url and root, or plug in a stick with signed content."
+    return Finding(
+        "content",
+        "warning",
+        "there is no content yet",
+        remedy if not settings.content.url else "It is fetched at start; see the log of sync.",
+    )
+
+
+def certificate(settings: Settings) -> Finding:
+    """The portal's certificate is valid for another week (RFC 8908 is HTTPS only)."""
+    path = settings.portal.tls_certificate
+    if path is None:
+        return Finding(
+            "certificate",
+            "warning",
+            "none: phones learn of the portal by probes only",
+            "Set [portal] tls_certificate and tls_key.",
+        )
+    try:
+        first = x509.load_pem_x509_certificates(path.read_bytes())[0]
+        left = first.not_valid_after_utc.timestamp() - clock.now()
+    except (OSError, ValueError) as error:
+        return Finding("certificate", "failed", f"{path}: can't be read ({error})", "Install the PEM chain again.")
+    if left < _WEEK:
+        return Finding("certificate", "failed", f"{path}: ends in {left / 86400:.1f} days", "Renew it.")
+    return Finding("certificate", "ok", f"valid for {left / 86400:.0f} days")
+
+
+def time_(_: Settings) -> Finding:
+    """The clock is synchronised; events say so themselves where it isn't."""
+    if clock.synchronised():
+        return Finding("clock", "ok", "synchronised")
+    return Finding(
+        "clock", "warning", "not synchronised", "Events are dated again by the platform. Install systemd-timesyncd."
+    )
+
+
+def _listens(check: str, address: str, port: int, remedy: str) -> Finding:
+    try:
+        socket.create_connection((address, port), timeout=2).close()
+    except OSError as error:
+        reason = error.strerror or str(error)
+        return Finding(check, "failed", f"{address}, port {port}: {reason}", remedy)
+    return Finding(check, "ok", f"answers on {address}, port {port}")
+
+
+GATEWAY: tuple[Callable[[Settings], Finding], ...] = (privilege, installed, interfaces, agent, portal, certificate)
+ALWAYS: tuple[Callable[[Settings], Finding], ...] = (store, disk, mqtt, content, time_)

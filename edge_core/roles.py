@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: EUPL-1.2
+"""Which programs make up each role, as lists of words; nothing is started here."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from edge_core import broker
+from edge_core.supervise import Program
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from edge_core.settings import Settings
+
+ROLES = ("gateway", "kiosk", "site")
+_PYTHON = (sys.executable, "-m")
+# One worker with threads: on a 1 GB Pi a second worker costs more memory than it gives speed.
+_GUNICORN = (*_PYTHON, "gunicorn", "--worker-class=gthread", "--workers=1", "--threads=16", "--graceful-timeout=3")
+
+
+def preparations(role: str, settings: Settings) -> list[Sequence[str]]:
+    """Return the commands that must have ended well before the programs start."""
+    steps: list[Sequence[str]] = [(*_PYTHON, "edge_core.cli", "migrate", "--config", str(settings.source))]
+    if role in ("gateway", "site") and settings.enforcement.mode == "nftables":
+        steps.append((*_PYTHON, "gateway_agent", "setup", "--config", str(settings.source)))
+    return steps
+
+
+def programs(role: str, settings: Settings) -> list[Program]:
+    """Return the programs of a role in the order in which they start."""
+    gateway = role in ("gateway", "site")
+    found: list[Program] = []
+    if gateway and not settings.mqtt.url:
+        found.append(Program(name="broker", command=broker.command(settings)))
+    if gateway and settings.enforcement.mode == "nftables":
+        found += [_dnsmasq(settings), _service("agent", "gateway_agent", settings)]
+    if gateway:
+        found += _portal(settings)
+    if role in ("kiosk", "site"):
+        bind = f"{settings.kiosk.bind}:{settings.kiosk.port}"
+        found.append(_web("kiosk", "kiosk.wsgi:app", settings, ["--bind", bind]))
+    return [*found, _service("sync", "sync", settings)]
+
+
+def listens(role: str, settings: Settings) -> list[tuple[str, str, int, str]]:
+    """Return (program, address, TCP port, setting that moves it) of each port that a role needs to be free."""
+    found = []
+    if role in ("gateway", "site"):
+        found += [("portal", address, settings.portal.port, "[portal] port") for address in portal_addresses(settings)]
+        if not settings.mqtt.url:
+            found.append(("broker", settings.broker.bind, settings.broker.port, "[broker] port"))
+    if role in ("kiosk", "site"):
+        found.append(("kiosk", settings.kiosk.bind, settings.kiosk.port, "[kiosk] port"))
+    return found
+
+
+def portal_addresses(settings: Settings) -> list[str]:
+    """Return the addresses that the portal listens on."""
+    if settings.portal.bind:
+        return [settings.portal.bind]
+    if settings.enforcement.mode == "none":
+        return ["127.0.0.1"]
+    return [str(address.ip) for address in (settings.lan.ipv4, settings.lan.ipv6) if address]
+
+
+def _portal(settings: Settings) -> list[Program]:
+    binds = [_bind(address, settings.portal.port) for address in portal_addresses(settings)]
+    found = [_web("portal", "captive_portal.wsgi:app", settings, _binds(binds))]
+    if settings.portal.tls_certificate and settings.enforcement.mode == "nftables":
+        secure = [_bind(address, 443) for address in portal_addresses(settings)]
+        tls = ["--certfile", str(settings.portal.tls_certificate), "--keyfile", str(settings.portal.tls_key)]
+        found.append(_web("portal-tls", "captive_portal.wsgi:app", settings, [*_binds(secure), *tls]))
+    return found
+
+
+def _web(name: str, application: str, settings: Settings, words: list[str]) -> Program:
+    return Program(
+        name=name,
+        command=[*_GUNICORN, "--name", f"parvis-{name}", *words, application],
+        environment={"PARVIS_CONFIG": str(settings.source)},
+    )
+
+
+def _service(name: str, package: str, settings: Settings) -> Program:
+    return Program(name=name, command=[*_PYTHON, package, "--config", str(settings.source)])
+
+
+def _dnsmasq(settings: Settings) -> Program:
+    configuration = settings.generated_dir / "dnsmasq.conf"
+    return Program(name="dnsmasq", command=["dnsmasq", "--keep-in-foreground", f"--conf-file={configuration}"])
+
+
+def _bind(address: str, port: int) -> str:
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+
+
+def _binds(binds: list[str]) -> list[str]:
+    return [word for bind in binds for word in ("--bind", bind)]

@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: EUPL-1.2
+"""Runs the processes of a role in the foreground and starts each again when it dies.
+
+It stands in for systemd where there is none. Children die with it (PR_SET_PDEATHSIG, prctl(2)), so that a supervisor
+that was killed leaves no process that would hold the ports of the next one.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import select
+import signal
+import subprocess
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from edge_core import logs
+from edge_core.errors import ProcessError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+_log = logs.get(__name__)
+_PR_SET_PDEATHSIG = 1
+_LIBC = ctypes.CDLL(None, use_errno=True)
+_STOP_SECONDS = 5.0
+_STEADY_SECONDS = 10.0
+"""A process that lived this long is taken to have been well: its next death is answered at once."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Program:
+    """A process to keep alive: its name in logs, its words, and what it adds to the environment."""
+
+    name: str
+    command: Sequence[str]
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class _Child:
+    program: Program
+    process: subprocess.Popen[bytes] | None = None
+    started: float = 0.0
+    failures: int = 0
+    due: float = 0.0
+
+
+def delay_after(failures: int) -> float:
+    """Return the seconds to wait before the next start: none after the first death, then doubling to 10."""
+    return 0.0 if failures <= 1 else float(min(10.0, 0.25 * 2 ** (failures - 2)))
+
+
+class Supervisor:
+    """Keeps programs alive until `stop` is called, then ends them in the reverse of their order."""
+
+    def __init__(self, programs: Sequence[Program], on_start: Callable[[str, int], None] | None = None) -> None:
+        self._children = [_Child(program) for program in programs]
+        self._on_start = on_start
+        self._stopping = False
+
+    def run(self) -> None:
+        """Block until SIGTERM or SIGINT; raises ProcessError where a program is not installed."""
+        wake_r, wake_w = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        previous = {signum: signal.signal(signum, self._stop) for signum in (signal.SIGTERM, signal.SIGINT)}
+        previous[signal.SIGCHLD] = signal.signal(signal.SIGCHLD, lambda *_: None)
+        old_fd = signal.set_wakeup_fd(wake_w)
+        try:
+            while not self._stopping:
+                wait = self._tend(time.monotonic())
+                _sleep_until_signal(wake_r, wait)
+        finally:
+            self._end_all()
+            signal.set_wakeup_fd(old_fd)
+            for signum, handler in previous.items():
+                signal.signal(signum, handler)
+            os.close(wake_r)
+            os.close(wake_w)
+
+    def _stop(self, *_: object) -> None:
+        self._stopping = True
+
+    def _tend(self, now: float) -> float:
+        """Start what should run and doesn't; return the seconds until there may be something to do again."""
+        wait = 1.0
+        for child in self._children:
+            if child.process and child.process.poll() is not None:
+                self._note_death(child, now)
+            if child.process is None and now >= child.due:
+                self._start(child, now)
+            elif child.process is None:
+                wait = min(wait, child.due - now)
+        return max(wait, 0.01)
+
+    def _start(self, child: _Child, now: float) -> None:
+        try:
+            child.process = subprocess.Popen(
+                list(child.program.command),
+                env={**os.environ, **child.program.environment},
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,  # Ctrl-C reaches the supervisor alone, which ends them in order
+                preexec_fn=_die_with_parent(os.getpid()),  # noqa: PLW1509  one thread here; nothing can deadlock
+            )
+        except FileNotFoundError:
+            raise ProcessError(
+                f"{child.program.name}: the program {child.program.command[0]} is not installed.",
+                remedy=f"Install it (on Debian: apt install {_package(child.program.command[0])}).",
+            ) from None
+        child.started = now
+        _log.info("process_started", name=child.program.name, pid=child.process.pid)
+        if self._on_start:
+            self._on_start(child.program.name, child.process.pid)
+
+    def _note_death(self, child: _Child, now: float) -> None:
+        if child.process is None:
+            return
+        code = child.process.returncode
+        child.failures = 1 if now - child.started > _STEADY_SECONDS else child.failures + 1
+        child.due = now + delay_after(child.failures)
+        _log.warning("process_died", name=child.program.name, pid=child.process.pid, code=code, failures=child.failures)
+        _end_group(child.process.pid, signal.SIGKILL)  # what it left behind would hold its ports
+        child.process = None
+
+    def _end_all(self) -> None:
+        deadline = time.monotonic() + _STOP_SECONDS
+        alive = [child.process for child in reversed(self._children) if child.process]
+        for process in alive:
+            process.terminate()
+        for process in alive:
+            try:
+                process.wait(max(0.0, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                _log.warning("process_killed", pid=process.pid)
+            _end_group(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def _sleep_until_signal(wake: int, seconds: float) -> None:
+    select.select([wake], [], [], seconds)
+    try:
+        os.read(wake, 512)
+    except BlockingIOError:
+        return
+
+
+def _die_with_parent(parent: int) -> Callable[[], None]:
+    def set_signal() -> None:
+        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != parent:  # it died before the call: nobody would tell us
+            os._exit(1)
+
+    return set_signal
+
+
+def _end_group(pid: int, signum: signal.Signals) -> None:
+    try:
+        os.killpg(pid, signum)
+    except (ProcessLookupError, PermissionError):
+        return
+
+
+def _package(program: str) -> str:
+    return {"dnsmasq": "dnsmasq-base", "nft": "nftables"}.get(program, program)

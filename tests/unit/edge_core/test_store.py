@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: EUPL-1.2
+"""The store: grants, usage, outbox and requests keep their promises on a real SQLite file."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+
+import pytest
+
+from edge_core import events
+from edge_core.errors import StoreError
+from edge_core.settings import load
+from edge_core.store import database, grants, outbox, requests, usage
+
+MAC = "02:00:00:00:00:01"
+NOW = 1_800_000_000.0
+
+
+@pytest.fixture
+def settings(tmp_path):
+    """Settings with a state folder of their own."""
+    path = tmp_path / "device.toml"
+    path.write_text(f'[site]\nid = "parc"\nname = "Parc"\n[device]\nid = "g1"\nstate_dir = "{tmp_path}/state"\n')
+    return load(path, {})
+
+
+@pytest.fixture
+def edge(settings):
+    """A migrated edge.db, open."""
+    database.migrate(settings)
+    connection = database.open_edge(settings.edge_db)
+    yield connection
+    connection.close()
+
+
+def append(connection, count=1):
+    """Append events and return the last number."""
+    with database.write(connection):
+        return [outbox.append(connection, events.Up(version="1", role="gateway"), NOW) for _ in range(count)][-1]
+
+
+def test_migrating_twice_changes_nothing(settings):
+    """The oneshot may run at each start; the epoch stays."""
+    database.migrate(settings)
+    first = outbox.epoch(database.open_edge(settings.edge_db))
+    database.migrate(settings)
+    assert outbox.epoch(database.open_edge(settings.edge_db)) == first
+
+
+def test_a_store_that_was_not_migrated_is_refused(settings):
+    """A service never runs on a schema that it doesn't know."""
+    settings.device.state_dir.mkdir()
+    with pytest.raises(StoreError, match="parvis migrate"):
+        database.open_edge(settings.edge_db)
+    sqlite3.connect(settings.edge_db).close()
+    settings.edge_db.touch()
+    with pytest.raises(StoreError, match="parvis migrate"):
+        database.open_edge(settings.edge_db)
+
+
+def test_a_corrupt_store_is_set_aside(settings):
+    """A device boots with a damaged database: the file is kept beside, a fresh one has a new epoch."""
+    database.migrate(settings)
+    first = outbox.epoch(database.open_edge(settings.edge_db))
+    settings.edge_db.write_bytes(b"nonsense" * 1000)
+    settings.edge_db.with_name("edge.db-wal").unlink(missing_ok=True)
+    database.migrate(settings)
+    assert outbox.epoch(database.open_edge(settings.edge_db)) != first
+    assert list(settings.device.state_dir.glob("edge-corrupt-*.db"))
+
+
+def test_accepting_twice_is_one_grant_and_one_event(edge):
+    """A form sent twice grants once and tells once."""
+    first = grants.accept(edge, MAC, "free", 60, NOW)
+    second = grants.accept(edge, MAC, "free", 60, NOW + 5)
+    assert first == second
+    assert [row[1] for row in outbox.read_after(edge, 0, 10)] == ["usage"]
+
+
+def test_accepting_at_the_same_moment_is_one_grant(settings, edge):
+    """Two threads of the portal that accept for one device end with one grant."""
+    found = []
+
+    def accept():
+        connection = database.open_edge(settings.edge_db)
+        found.append(grants.accept(connection, MAC, "free", 60, NOW).id)
+        connection.close()
+
+    threads = [threading.Thread(target=accept) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 8
+    assert len(set(found)) == 1
+
+
+def test_an_expired_grant_gives_way_to_a_new_one(edge):
+    """Who comes back after the end starts a new session; the old one is marked as expired, at its own end."""
+    old = grants.accept(edge, MAC, "free", 60, NOW)
+    new = grants.accept(edge, MAC, "free", 60, NOW + 100)
+    assert new.id != old.id
+    over = grants.unclosed(edge, NOW + 100)
+    assert [(g.id, g.ended_at, g.end_reason) for g in over] == [(old.id, NOW + 60, "expired")]
+
+
+def test_a_session_is_closed_once(edge):
+    """The end of a session is told exactly once, with its last totals, however often it is tried."""
+    grants.accept(edge, MAC, "free", 60, NOW)
+    grants.end(edge, MAC, "logout", NOW + 10)
+    (grant,) = grants.unclosed(edge, NOW + 10)
+    usage.record(edge, [(grant.id, usage.Usage(1, 1, 1, 1))], NOW)
+    assert usage.close(edge, grant, usage.Usage(10, 2, 30, 4), NOW + 11)
+    assert not usage.close(edge, grant, usage.Usage(99, 9, 99, 9), NOW + 12)
+    assert grants.unclosed(edge, NOW + 20) == []
+    bodies = [row[2] for row in outbox.read_after(edge, 0, 10)]
+    assert len(bodies) == 2
+    assert '"duration":10,"up_bytes":10,"up_packets":2,"down_bytes":30,"down_packets":4' in bodies[1]
+
+
+def test_the_account_balances_through_everything(edge):
+    """created = acked + pending + dropped at every step; an acknowledgement that comes twice counts once."""
+    append(edge, 10)
+    with database.write(edge):
+        assert outbox.acknowledge(edge, 4) == 4
+        assert outbox.acknowledge(edge, 4) == 0
+        assert outbox.drop(edge, 6, 7) == 2
+    account = outbox.account(edge)
+    assert (account.created, account.acked, account.pending, account.dropped) == (10, 4, 4, 2)
+    assert account.balanced
+    assert [row[0] for row in outbox.read_after(edge, 4, 10)] == [5, 8, 9, 10]
+
+
+def test_numbers_are_never_used_twice(edge):
+    """After everything is acknowledged the next event has a higher number still."""
+    last = append(edge, 3)
+    with database.write(edge):
+        outbox.acknowledge(edge, last)
+    assert append(edge) == last + 1 == outbox.last_seq(edge)
+
+
+def test_a_failed_transaction_leaves_no_hole(edge):
+    """A rolled back append gives its number back: numbers have no undeclared holes."""
+    last = append(edge)
+    with pytest.raises(RuntimeError), database.write(edge):
+        outbox.append(edge, events.Up(version="1", role="gateway"), NOW)
+        raise RuntimeError
+    assert append(edge) == last + 1
+    assert outbox.account(edge).created == 2
+
+
+def test_a_request_and_its_event_are_one(edge):
+    """A request is recorded together with its event, and keeps the person's answers as they were given."""
+    request = requests.create(edge, kind="room", subject="salle", data={"when": "œuf"}, place="kiosk", now=NOW)
+    assert requests.get(edge, request.id) == request
+    assert outbox.account(edge).pending == 1
+
+
+def test_replies_move_a_request_forward_only(edge):
+    """A reply that comes late or twice, or is nonsense, changes nothing."""
+    key = requests.create(edge, kind="room", subject="salle", data={}, place="kiosk", now=NOW).id
+
+    def reply(state, reference=None):
+        with database.write(edge):
+            return requests.apply_reply(edge, request=key, state=state, reason=None, reference=reference, now=NOW)
+
+    assert reply("accepted", "R-1")
+    assert not reply("accepted", "R-2")
+    assert not reply("waitlisted")
+    assert not reply("nonsense")
+    assert reply("done")
+    assert requests.get(edge, key).reference == "R-1"
+    with database.write(edge):
+        assert not requests.apply_reply(edge, request="none", state="done", reason=None, reference=None, now=NOW)
+
+
+def test_a_full_disk_is_told_and_nothing_is_half_written(edge):
+    """When SQLite has no room, the person is told and neither grant nor event exists."""
+    pages = edge.execute("PRAGMA page_count").fetchone()[0]
+    edge.execute(f"PRAGMA max_page_count = {pages}")
+    with pytest.raises(StoreError, match="disk is full"):
+        for number in range(10_000):
+            requests.create(edge, kind="k", subject="s", data={"t": "x" * 500}, place="kiosk", now=NOW + number)
+    count = edge.execute("SELECT count(*) FROM requests").fetchone()[0]
+    assert outbox.account(edge).pending == count

@@ -1,0 +1,42 @@
+#!/bin/sh
+# SPDX-License-Identifier: EUPL-1.2
+# Installs the Debian packages that the demo and the tests use, as root; without root it says what is missing.
+set -eu
+
+# package:program that shows it is there. Why each:
+#   nftables, dnsmasq-base, iproute2: the gateway itself       mosquitto: the site's broker
+#   udhcpc: a phone's real DHCP client                         chromium: a phone's and a kiosk's real browser
+#   conntrack, tcpdump: tests look at the kernel and the wire  python3-venv, python3-dev, gcc: the virtual environment
+wanted="nftables:nft dnsmasq-base:dnsmasq iproute2:ip mosquitto:mosquitto udhcpc:udhcpc chromium:chromium
+        conntrack:conntrack tcpdump:tcpdump procps:ps util-linux:unshare"
+
+PATH=$PATH:/usr/sbin:/sbin
+missing=
+for pair in $wanted; do
+    command -v "${pair#*:}" >/dev/null 2>&1 || missing="$missing ${pair%%:*}"
+done
+python3 -c 'import ensurepip, venv' 2>/dev/null || missing="$missing python3-venv"
+[ -n "$missing" ] || exit 0
+
+if ! command -v apt-get >/dev/null 2>&1; then
+    echo "parvis: not installed:$missing. This is no Debian: install them with its package manager." >&2
+    exit 0
+fi
+if [ "$(id -u)" -ne 0 ]; then
+    echo "parvis: not installed:$missing" >&2
+    echo "  → As root: apt-get install$missing. Going on without: what needs them stands aside and says so." >&2
+    exit 0
+fi
+export DEBIAN_FRONTEND=noninteractive
+# A package must not start its service: the demo and the tests run their own, on their own ports.
+policy=/usr/sbin/policy-rc.d
+made=
+if [ ! -e $policy ]; then
+    printf '#!/bin/sh\nexit 101\n' >$policy
+    chmod 755 $policy
+    made=1
+fi
+trap '[ -z "$made" ] || rm -f $policy' EXIT
+apt-get -qq update
+# shellcheck disable=SC2086  # a list of words
+apt-get -qq install --yes --no-install-recommends $missing >/dev/null
