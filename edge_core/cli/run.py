@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from edge_core.settings import Settings
 
+_IP_FREEBIND = 15  # ip(7): the LAN's address may not exist yet; only the port is asked about
+
 
 @click.command()
 @click.argument("role", type=click.Choice(roles.ROLES))
@@ -39,9 +41,9 @@ def run(role: str, config: str) -> None:
     logs.configure("run")
     record = _make_folders(settings) / f"{role}.pids"
     leftovers.end(record)
+    _refuse_taken_ports(role, settings)
     for step in roles.preparations(role, settings):
         _prepare(step)
-    _refuse_taken_ports(role, settings)
     programs = roles.programs(role, settings)
     Supervisor(programs, lambda name, pid: leftovers.remember(record, name, pid)).run()
     record.unlink(missing_ok=True)
@@ -70,6 +72,7 @@ def _refuse_taken_ports(role: str, settings: Settings) -> None:
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         with socket.socket(family, socket.SOCK_STREAM) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.setsockopt(socket.IPPROTO_IP, _IP_FREEBIND, 1)
             try:
                 probe.bind((address, port))
             except OSError as error:
@@ -78,7 +81,4 @@ def _refuse_taken_ports(role: str, settings: Settings) -> None:
                         f"{program}: port {port} on {address} is taken by another program.",
                         remedy=f"End that program (`ss -ltnp 'sport = :{port}'` names it), or change {setting}.",
                     ) from None
-                if error.errno != errno.EADDRNOTAVAIL:  # an IPv6 address is tentative for a second
-                    raise NetworkError(
-                        f"{program}: can't listen on {address}, port {port} ({error.strerror})."
-                    ) from error
+                raise NetworkError(f"{program}: can't listen on {address}, port {port} ({error.strerror}).") from error
