@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: EUPL-1.2
+"""The phone's browser: the machine's Chromium under Playwright, or the robot where there is none."""
+
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from lab.phone.robot import Page, Robot
+
+_CHROMIUM = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
+# A phone that does what it is told and nothing else: no updates, no telemetry, no upgrade of http to https.
+_QUIET = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", "--disable-features=HttpsUpgrades",
+]  # fmt: skip
+_PHONE = {"width": 390, "height": 844}
+_MILLISECONDS = 15_000
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the person sees: address, title and words of the page, and the status that it came with."""
+
+    url: str
+    title: str
+    text: str
+    status: int
+
+
+class Browser(Protocol):
+    """What a person does on the phone."""
+
+    name: str
+
+    def open(self, url: str) -> Seen:
+        """Go to an address."""
+
+    def accept(self) -> Seen:
+        """Tick the boxes of the form and press its button; the page that follows."""
+
+    def fill(self, **fields: str) -> Seen:
+        """Fill in the page's form and send it; the page that follows."""
+
+    def picture(self, path: Path) -> bool:
+        """Keep what is on the screen; False where there is none."""
+
+    def close(self) -> None:
+        """End the browser."""
+
+
+def find_chromium() -> str | None:
+    """Path of the machine's Chromium."""
+    return next((path for name in _CHROMIUM if (path := shutil.which(name))), None)
+
+
+def start(robot: Robot, language: str = "fr-FR") -> Browser:
+    """Start Chromium where it and Playwright are installed; the robot otherwise."""
+    program = find_chromium()
+    if program is None:
+        return RobotBrowser(robot)
+    try:
+        return Chromium(program, language)
+    except ImportError:
+        return RobotBrowser(robot)
+
+
+class Chromium:
+    """A headless Chromium with a phone's screen."""
+
+    name = "Chromium"
+
+    def __init__(self, program: str, language: str) -> None:
+        """Start it; a new profile each time."""
+        from playwright.sync_api import sync_playwright  # noqa: PLC0415 - optional: the demo works without a browser
+
+        self._playwright = sync_playwright().start()
+        self._browser = self._playwright.chromium.launch(executable_path=program, args=_QUIET)
+        context: Any = self._browser.new_context(
+            viewport=_PHONE, device_scale_factor=2, is_mobile=True, has_touch=True, locale=language,  # type: ignore[arg-type]
+            ignore_https_errors=True,
+        )  # fmt: skip
+        self._page = context.new_page()
+        self._page.set_default_timeout(_MILLISECONDS)
+
+    def _seen(self, status: int) -> Seen:
+        return Seen(self._page.url, self._page.title(), self._page.inner_text("body"), status)
+
+    def open(self, url: str) -> Seen:
+        """Go to an address and wait for the document."""
+        answer = self._page.goto(url, wait_until="load")
+        return self._seen(answer.status if answer else 0)
+
+    def accept(self) -> Seen:
+        """Tick what must be ticked, press the button, wait for the navigation."""
+        return self.fill()
+
+    def fill(self, **fields: str) -> Seen:
+        """Fill in the form that posts, tick its required boxes, send it."""
+        form = self._page.locator("form[method=post i]").first
+        for name, value in fields.items():
+            field = form.locator(f"[name='{name}']").first
+            if field.evaluate("e => e.tagName") == "SELECT":
+                field.select_option(value)
+            else:
+                field.fill(value)
+        for box in form.locator("input[type=checkbox][required]").all():
+            box.check()
+        with self._page.expect_navigation(wait_until="load") as navigation:
+            form.locator("button:not([type=button]), input[type=submit]").first.click()
+        answer = navigation.value
+        return self._seen(answer.status if answer else 0)
+
+    def picture(self, path: Path) -> bool:
+        """Keep a picture of the whole page."""
+        self._page.screenshot(path=path, full_page=True)
+        return True
+
+    def close(self) -> None:
+        """End Chromium and Playwright's driver."""
+        self._browser.close()
+        self._playwright.stop()
+
+
+class RobotBrowser:
+    """Reads pages and sends forms without a screen."""
+
+    name = "HTTP robot"
+
+    def __init__(self, robot: Robot) -> None:
+        """Speak through this robot."""
+        self._robot = robot
+        self._page: Page | None = None
+
+    def _arrive(self, page: Page) -> Seen:
+        for _ in range(6):
+            if not page.location:
+                break
+            page = self._robot.fetch(page.location)
+        self._page = page
+        title = page.text.partition("<title>")[2].partition("</title>")[0]
+        return Seen(page.url, title.strip(), page.text, page.status)
+
+    def open(self, url: str) -> Seen:
+        """Fetch, and follow redirects."""
+        return self._arrive(self._robot.fetch(url))
+
+    def accept(self) -> Seen:
+        """Send the form with every box ticked."""
+        return self.fill()
+
+    def fill(self, **fields: str) -> Seen:
+        """Send the form with these fields."""
+        if self._page is None:
+            raise ValueError("no page is open")
+        return self._arrive(self._robot.submit(self._page, **fields))
+
+    def picture(self, path: Path) -> bool:
+        """There is no screen."""
+        path.unlink(missing_ok=True)
+        return False
+
+    def close(self) -> None:
+        """Nothing to end."""
+
+
+def until(browser: Browser, url: str, text: str, seconds: float) -> tuple[Seen, float]:
+    """Open the page again and again until it says `text`; what was seen and the seconds that it took."""
+    began = time.monotonic()
+    while True:
+        seen = browser.open(url)
+        took = time.monotonic() - began
+        if text in seen.text or took > seconds:
+            return seen, took
+        time.sleep(0.2)
