@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.integration
 
 START = """
-import sys
+import importlib, os, sys
 from pathlib import Path
 import captive_portal, kiosk, gateway_agent, sync, edge_core
 home = Path(sys.argv[1])
@@ -25,8 +25,9 @@ from edge_core.settings import load
 from edge_core.store import database
 settings = load(sys.argv[2])
 database.migrate(settings)
-for package in (captive_portal, kiosk):
-    client = package.create_app(settings).test_client()
+os.environ["PARVIS_CONFIG"] = sys.argv[2]
+for package, module in ((captive_portal, "captive_portal.wsgi"), (kiosk, "kiosk.wsgi")):
+    client = importlib.import_module(module).app.test_client()
     page = client.get("/", headers={"Host": "localhost"}, follow_redirects=True)
     assert page.status_code == 200, (package.__name__, page.status_code)
     assert b"<html" in page.data
