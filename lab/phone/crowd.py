@@ -12,10 +12,11 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 from lab import talk
 from lab.phone import dhcp, lease
-from lab.phone.robot import Robot
+from lab.phone.robot import Page, Robot
 
 MOST = 250
 _AT_ONCE = 12
@@ -26,6 +27,7 @@ _PROBES = (
 )
 _FIRST_METRIC = 1000
 _ERRORS_KEPT = 5
+_LOOPBACKS = 60_000
 
 
 @dataclass
@@ -36,6 +38,12 @@ class Guest:
     lease: lease.Lease | None = None
     times: dict[str, float] = field(default_factory=dict)
     online: bool = False
+    portal: str = ""  # where the welcome page was, such as http://host/fr
+
+    def robot(self) -> Robot:
+        """What it speaks through; where there is no radio, an address of 127.0.0.0/8 of its own."""
+        high, low = divmod(self.number % _LOOPBACKS, 250)
+        return Robot(self.lease, source="" if self.lease else f"127.1.{high}.{low + 1}")
 
     @property
     def interface(self) -> str:
@@ -63,12 +71,13 @@ def arrive(guest: Guest) -> None:
 
 def log_in(guest: Guest) -> None:
     """Be redirected, read the welcome page, accept, and see the probe's success; RuntimeError where it goes wrong."""
-    robot = Robot(guest.lease)
+    robot = guest.robot()
     probe = _PROBES[guest.number % len(_PROBES)]
     first = robot.fetch(probe)
     if not first.location:
         raise RuntimeError(f"the probe was answered {first.status}, expected a redirect to the portal")
     welcome = robot.read(first.location)
+    guest.portal = _root(welcome)
     guest.timed("accept", lambda: robot.submit(welcome))
     guest.timed("through", lambda: _wait_through(robot, probe))
     guest.online = True
@@ -82,9 +91,29 @@ def _wait_through(robot: Robot, probe: str, seconds: float = 10.0) -> None:
         time.sleep(0.01)
 
 
+def log_in_without_radio(guest: Guest, portal: str) -> None:
+    """Read the welcome page and accept."""
+    robot = guest.robot()
+    welcome = robot.read(f"{portal}/")
+    guest.portal = _root(welcome)
+    guest.timed("accept", lambda: robot.submit(welcome))
+    guest.online = True
+
+
+def log_out(guest: Guest) -> bool:
+    """Leave by the portal's own button; whether it was there."""
+    robot = guest.robot()
+    page = robot.read(f"{guest.portal}/status")
+    try:
+        robot.submit(page)
+    except ValueError:
+        return False
+    return True
+
+
 def browse(guest: Guest, pages: int) -> None:
     """Read pages of the internet: bytes that the gateway must count."""
-    robot = Robot(guest.lease)
+    robot = guest.robot()
     for _ in range(pages):
         robot.fetch("http://www.une-page.example/")
 
@@ -92,8 +121,9 @@ def browse(guest: Guest, pages: int) -> None:
 class Crowd:
     """The phones that are here. Commands come from one thread; visits run beside it."""
 
-    def __init__(self) -> None:
-        """Nobody is here."""
+    def __init__(self, portal: str = "") -> None:
+        """Nobody is here. With a portal's address there is no radio: phones only visit it."""
+        self._portal = portal
         self._here: dict[int, Guest] = {}
         self._next = 0
         self._lock = threading.Lock()
@@ -113,20 +143,36 @@ class Crowd:
 
     def _visit(self, guest: Guest) -> None:
         try:
-            arrive(guest)
-            log_in(guest)
-            browse(guest, 2)
+            if self._portal:
+                log_in_without_radio(guest, self._portal)
+            else:
+                arrive(guest)
+                log_in(guest)
+                browse(guest, 2)
         except Exception as error:  # noqa: BLE001 - one phone's bad luck is counted, the others go on
-            with self._lock:
-                self._errors.append(f"guest {guest.number}: {type(error).__name__}: {error}")
+            self._note(guest, error)
 
     def go(self, guests: int) -> talk.Answer:
-        """Let that many phones walk away, those that came first before the others."""
+        """Let that many phones leave, those that came first before the others; every second one logs out before."""
         with self._lock:
             gone = [self._here.pop(number) for number in list(self._here)[:guests]]
         with ThreadPoolExecutor(_AT_ONCE) as pool:
-            list(pool.map(_walk_away, gone))
-        return {**self.status(), "left": len(gone)}
+            out = sum(pool.map(self._leave, gone))
+        return {**self.status(), "left": len(gone), "logged_out": out}
+
+    def _leave(self, guest: Guest) -> bool:
+        out = False
+        try:
+            out = guest.online and guest.number % 2 == 0 and log_out(guest)
+            if guest.lease:
+                lease.leave(guest.interface)
+        except Exception as error:  # noqa: BLE001 - one phone's bad luck is counted, the others go on
+            self._note(guest, error)
+        return out
+
+    def _note(self, guest: Guest, error: Exception) -> None:
+        with self._lock:
+            self._errors.append(f"guest {guest.number}: {type(error).__name__}: {error}")
 
     def live(self, guests: int) -> talk.Answer:
         """Come and go without end around a number of guests, until told to rest."""
@@ -149,7 +195,8 @@ class Crowd:
 
     def _browse_quietly(self, guest: Guest) -> None:
         try:
-            browse(guest, 1)
+            if not self._portal:
+                browse(guest, 1)
         except (OSError, RuntimeError):
             guest.online = False  # its session ended, or the uplink is down
 
@@ -169,11 +216,9 @@ class Crowd:
         return {"here": len(here), "online": sum(guest.online for guest in here), "errors": count, "last": errors}
 
 
-def _walk_away(guest: Guest) -> None:
-    try:
-        lease.leave(guest.interface)
-    except OSError as error:
-        sys.stderr.write(f"guest {guest.number}: {error}\n")
+def _root(page: Page) -> str:
+    parts = urlsplit(page.url)
+    return f"{parts.scheme}://{parts.netloc}/fr"
 
 
 def _figures(guests: Sequence[Guest]) -> dict[str, float]:
@@ -184,7 +229,7 @@ def _figures(guests: Sequence[Guest]) -> dict[str, float]:
 
 def main() -> None:
     """Serve commands until stdin closes."""
-    crowd = Crowd()
+    crowd = Crowd(sys.argv[1] if len(sys.argv) > 1 else "")
     talk.serve({name: getattr(crowd, name) for name in ("come", "go", "live", "rest", "status")})
 
 

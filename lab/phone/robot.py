@@ -99,9 +99,13 @@ def _after_name(message: bytes, place: int) -> int:
 class Robot:
     """Speaks through one phone's interface, or as this process (`lease` None) with the system's resolver."""
 
-    def __init__(self, lease: Lease | None = None, trust: str | None = None) -> None:
-        """Take the phone's lease, and the file of a certificate authority to trust."""
+    def __init__(self, lease: Lease | None = None, trust: str | None = None, source: str = "") -> None:
+        """Take the phone's lease, and the file of a certificate authority to trust.
+
+        Without a lease, `source` tells phones apart where there is no guests' network: any address of 127.0.0.0/8.
+        """
         self._lease = lease
+        self._source = source
         self._trust = trust
 
     def resolve(self, name: str) -> str:
@@ -133,7 +137,7 @@ class Robot:
     def connect(self, host: str, port: int, timeout: float = _TIMEOUT) -> socket.socket:
         """Return a connection to a host; OSError as the network answers (ConnectionRefusedError, TimeoutError)."""
         if self._lease is None:
-            return socket.create_connection((host, port), timeout)
+            return socket.create_connection((host, port), timeout, (self._source, 0) if self._source else None)
         made = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         made.settimeout(timeout)
         try:

@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: EUPL-1.2
+"""Starts the parts of the zone, each in its place, and answers what they say of themselves; tells no story."""
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from edge_core import settings
+from edge_core.store import database, outbox
+from lab import broker
+from lab.ca import Authority
+from lab.demo.console import Totals
+from lab.demo.plan import HOSTNAME, PLATFORM_NAME, ROOT, WEB_NAME, Plan, configurations
+from lab.demo.platform_view import PlatformView
+from lab.net import web, zone
+from lab.processes import Processes
+from lab.talk import Peer
+
+_PYTHON = (sys.executable, "-m")
+
+
+@dataclass
+class Site:
+    """The running zone. Methods start parts; `close` of its processes ends them."""
+
+    plan: Plan
+    processes: Processes
+    relays: dict[str, int] = field(default_factory=dict)  # listening descriptors of the desktop's ports, by name
+    peers: dict[str, Peer] = field(default_factory=dict)
+    crowd_status: Callable[[], tuple[int, int]] = lambda: (0, 0)
+
+    @property
+    def content(self) -> Path:
+        """The folder that is published."""
+        return self.plan.state / "content"
+
+    @property
+    def platform(self) -> PlatformView:
+        """What the platform knows."""
+        return PlatformView(self.plan.state / "platform" / "platform.db")
+
+    def log(self, *names: str) -> list[Path]:
+        """Log files of processes."""
+        return [self.processes.log(name) for name in names]
+
+    def start_internet(self) -> None:
+        """Start the DNS server and the web server that answer for everybody."""
+        authority = Authority(self.plan.state / "ca")
+        hosts = sorted({host for host, _ in web.PROBES})
+        certificate, key = authority.issue(WEB_NAME, *hosts, str(zone.WEB))
+        resolver = [
+            "dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--user=root",
+            "--group=root", "--pid-file=", "--bind-interfaces", f"--listen-address={zone.PROVIDER.ip}",
+            f"--address=/#/{zone.WEB}", f"--address=/#/{zone.WEB6}", f"--address=/{PLATFORM_NAME}/{zone.PLATFORM}",
+        ]  # fmt: skip
+        self.processes.start("dns", resolver, place="internet")
+        words = [*_PYTHON, "lab.net.web", str(zone.WEB), str(certificate), str(key)]
+        self.processes.start("web", words, place="internet")
+
+    def start_platform(self) -> None:
+        """Start the platform's broker and the platform."""
+        address, port = self.plan.platform_address, self.plan.brokers[0]
+        folder = self.plan.state / "platform"
+        repository = self.plan.state / "repository"
+        for needed in (folder, repository):
+            needed.mkdir(parents=True, exist_ok=True)
+        self.processes.start("platform-broker", broker.words(address, port, folder), place="internet")
+        words = [
+            *_PYTHON, "lab.platform", "--store", str(folder / "platform.db"), "--broker", f"mqtt://{address}:{port}",
+            "--repository", str(repository), "--bind", address, "--port", str(self.plan.platform_port),
+            "--feed-site", "parc-exemple",
+        ]  # fmt: skip
+        self.processes.start("platform", words, place="internet")
+
+    def make_keys(self) -> None:
+        """Make the publisher's keys."""
+        self._parvis("keys", "make", str(self.plan.state / "keys"))
+
+    def publish(self) -> None:
+        """Publish once, so that a fault of the content is seen here, then go on watching the folder."""
+        words = [
+            "publish",
+            str(self.content),
+            str(self.plan.state / "repository"),
+            "--keys",
+            str(self.plan.state / "keys"),
+        ]
+        self._parvis(*words)
+        root = next(path for path in sorted((self.plan.state / "repository").rglob("*root.json")))
+        shutil.copyfile(root, self.plan.state / "root.json")
+        self.processes.start("publish", [*_PYTHON, "edge_core.cli", *words, "--watch"])
+
+    def configure(self) -> None:
+        """Write the configuration of both devices."""
+        certificate = Authority(self.plan.state / "ca-portal").issue(HOSTNAME) if self.plan.enforced else None
+        for device, text in configurations(self.plan, certificate).items():
+            self.plan.configuration(device).write_text(text, encoding="utf-8")
+
+    def start_role(self, role: str) -> None:
+        """Start `parvis run ROLE`, as a person would."""
+        words = [*_PYTHON, "edge_core.cli", "run", role, "--config", str(self.plan.configuration(role))]
+        self.processes.start(role, words, place="gateway")
+
+    def start_relays(self) -> None:
+        """Join the desktop's ports to the portal, the kiosk and the platform."""
+        targets: dict[str, tuple[zone.Place, tuple[str, int]]] = {
+            "portal": ("gateway", self.plan.portal_target),
+            "kiosk": ("gateway", self.plan.kiosk_target),
+            "platform": ("internet", (self.plan.platform_address, self.plan.platform_port)),
+        }
+        for name, descriptor in self.relays.items():
+            place, (host, port) = targets[name]
+            words = [*_PYTHON, "lab.relay", str(descriptor), host, str(port)]
+            self.processes.start(f"relay-{name}", words, place=place, descriptors=(descriptor,))
+
+    def start_peer(self, name: str, place: zone.Place, module: str, *words: str) -> Peer:
+        """Start a process that takes commands, such as a phone."""
+        process = self.processes.start(name, [*_PYTHON, module, *words], place=place, pipes=True)
+        self.peers[name] = Peer(process)
+        return self.peers[name]
+
+    def parvis(self, device: str, *words: str) -> str:
+        """Run a `parvis` command about a device in the gateway's namespace and return what it printed."""
+        return self._parvis(*words, "--config", str(self.plan.configuration(device)), place="gateway")
+
+    def _parvis(self, *words: str, place: zone.Place | None = None) -> str:
+        command = [*_PYTHON, "edge_core.cli", *words]
+        own = self.processes.zone
+        inside = own.command(place, command) if own and place else command
+        done = subprocess.run(
+            inside, capture_output=True, text=True, timeout=120, check=False, cwd=ROOT,
+            pass_fds=own.descriptors() if own else (),
+        )  # fmt: skip
+        if done.returncode:
+            raise OSError(f"`parvis {' '.join(words)}` ended with {done.returncode}: {done.stderr.strip()[-1500:]}")
+        return done.stdout
+
+    def accounts(self) -> dict[str, outbox.Account]:
+        """Return the loss account of each device that has a store."""
+        found = {}
+        for device in ("gateway", "kiosk"):
+            if (self.plan.folder(device) / "edge.db").exists():
+                with closing(database.open_edge(settings.load(self.plan.configuration(device)).edge_db)) as edge:
+                    found[device] = outbox.account(edge)
+        return found
+
+    def totals(self) -> Totals:
+        """Return what the console's bottom line says."""
+        accounts: Sequence[outbox.Account] = ()
+        try:
+            accounts = list(self.accounts().values())
+        except (OSError, ValueError, RuntimeError):
+            accounts = ()
+        guests, online = self.crowd_status()
+        sums = [sum(getattr(one, key) for one in accounts) for key in ("created", "acked", "pending", "dropped")]
+        return Totals(*sums, guests, online)
