@@ -17,9 +17,7 @@ from lab.relay import PortTakenError, listen
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m lab.demo", description=__doc__)
     parser.add_argument("--once", action="store_true", help="play the story once; exit 0 only if every step came true")
-    parser.add_argument(
-        "--net", choices=("auto", "netns", "none"), default="auto", help="namespaces, or no enforcement"
-    )
+    parser.add_argument("--net", choices=("auto", "netns", "none"), default="auto", help="namespaces or none")
     parser.add_argument("--state", type=Path, default=ROOT / "build" / "demo", help="folder of all that it writes")
     parser.add_argument("--guests", type=int, default=40, metavar="N", help="phones in the crowd (1 to 200)")
     chosen = parser.parse_args()
@@ -39,9 +37,9 @@ def _ports() -> Ports:
 
 
 def _allowance(net: str) -> Allowance:
-    if net == "none":
-        return Allowance("none", "asked for by NET=none")
     found = allowed()
+    if net == "none":
+        return Allowance(found.ground, "asked for by NET=none")
     if net == "netns" and found.ground == "none":
         raise SystemExit(
             f"demo: no network namespaces: {found.why}.\n"
@@ -63,7 +61,7 @@ def _claim_ports(ports: Ports) -> dict[str, int]:
                 f"  → End the program that has it (ss -ltnp 'sport = :{port}' names it), or choose another port: "
                 f"make demo {name.upper()}_PORT={other}"
             ) from None
-        os.set_inheritable(made.fileno(), True)
+        os.set_inheritable(made.fileno(), True)  # noqa: FBT003 - a positional-only argument of os
         taken[name] = made.detach()
     return taken
 
@@ -79,11 +77,12 @@ def main() -> int:
         raise SystemExit(f"demo: {error}") from None
     relays = _claim_ports(ports)
     brokers = (1883, 1883)
-    if ground == "none":  # nothing stands between: the servers themselves will listen there
+    enforced = ground != "none" and chosen.net != "none"
+    if not enforced:  # nothing stands between: the servers themselves will listen there
         for descriptor in relays.values():
             os.close(descriptor)
         relays, brokers = {}, (free_port(), free_port())
-    plan = Plan(ground, held.folder, ports, brokers)
+    plan = Plan(ground, enforced, held.folder, ports, brokers)
     return run_isolated(
         lambda: run(plan, relays, allowance.why, once=chosen.once, crowd=chosen.guests), ground, network=plan.enforced
     )

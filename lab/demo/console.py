@@ -18,7 +18,7 @@ _SIGNS: dict[State, tuple[str, str]] = {
     "running": ("…", "cyan"),
     "true": ("✔", "green"),
     "failed": ("✘", "bold red"),
-    "skipped": ("–", "yellow"),
+    "skipped": ("-", "yellow"),
 }
 _WORDS: dict[State, str] = {"running": "....", "true": "ok", "failed": "FAILED", "skipped": "skipped"}
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: EUPL-1.2
-"""What the demo is to be: its ground, folder, ports, addresses and the configuration of its two devices; pure but for one free port."""
+"""What the demo is to be: its ground, folder, ports and addresses, and the configuration of its two devices."""
 
 import socket
 from dataclasses import dataclass
@@ -31,14 +31,10 @@ class Plan:
     """All that is decided before anything starts."""
 
     ground: Ground
+    enforced: bool  # packets are judged: there are network namespaces
     state: Path
     ports: Ports
     brokers: tuple[int, int] = (1883, 1883)  # the platform's, the site's
-
-    @property
-    def enforced(self) -> bool:
-        """Whether packets are judged: there are namespaces."""
-        return self.ground != "none"
 
     @property
     def platform_address(self) -> str:
@@ -82,11 +78,11 @@ class Plan:
         return "127.0.0.1", 8081 if self.enforced else self.ports.kiosk
 
     def folder(self, device: str) -> Path:
-        """State folder of a device."""
+        """Return the state folder of a device."""
         return self.state / device
 
     def configuration(self, device: str) -> Path:
-        """Configuration file of a device."""
+        """Return the configuration file of a device."""
         return self.state / f"{device}.toml"
 
 

@@ -32,23 +32,23 @@ class PlatformView:
         return int(found[0]["n"] or 0) if found else 0
 
     def devices(self) -> list[str]:
-        """Names of the devices that are online now."""
+        """Return names of the devices that are online now."""
         return [row["name"] for row in self.rows(
             "SELECT d.name FROM devices d JOIN streams s ON s.device = d.id AND s.epoch = d.epoch WHERE s.online"
         )]  # fmt: skip
 
     def births(self) -> dict[str, dict[str, Any]]:
-        """What each device says of itself."""
+        """Return what each device says of itself."""
         rows = self.rows("SELECT name, birth FROM devices WHERE birth IS NOT NULL")
         return {row["name"]: json.loads(row["birth"]) for row in rows}
 
     def sessions(self, *, ended: bool = False) -> list[dict[str, Any]]:
-        """Sessions, the latest last."""
+        """Return sessions, the latest last."""
         kept = "ended IS NOT NULL" if ended else "started IS NOT NULL"
         return self.rows(f"SELECT * FROM sessions WHERE {kept} ORDER BY started")
 
     def acknowledged(self, kind: str) -> int:
-        """How many events of a type the platform has committed and acknowledged to their devices."""
+        """Return how many events of a type the platform has committed and acknowledged to their devices."""
         return self.count(
             "SELECT count(*) FROM events e JOIN streams s ON s.id = e.stream WHERE e.type = ? AND e.seq <= s.acked",
             [kind],
@@ -59,5 +59,5 @@ class PlatformView:
         return self.rows("SELECT * FROM presence WHERE associated > 0 ORDER BY start")
 
     def requests(self) -> list[dict[str, Any]]:
-        """Requests with their state."""
+        """Return requests with their state."""
         return self.rows("SELECT * FROM requests ORDER BY n")

@@ -43,9 +43,9 @@ class Opening:
         return [
             Step("an internet with DNS and web servers", self.internet, essential=True, skip=radio),
             Step("the platform and its broker", self.platform, essential=True),
-            Step("publisher's keys; content signed into a repository", self.publish, essential=True),
+            Step("publisher's keys; content signed into a repository", self.publish),
             Step("parvis run gateway", self.gateway, essential=True),
-            Step("parvis run kiosk", self.kiosk, essential=True),
+            Step("parvis run kiosk", self.kiosk),
             Step("content fetched, verified, applied; kiosk and portal show it", self.content),
             Step("both devices are known to the platform", self.births),
             Step("the phone is switched on", self.switch_on, essential=True),
@@ -61,7 +61,7 @@ class Opening:
         ]
 
     def internet(self) -> str:
-        """The servers answer from the gateway's side."""
+        """See that the servers answer from the gateway's side."""
         self.site.start_internet()
         logs = self.site.log("dns", "web")
         visitor = self.site.start_peer("visitor", "gateway", "lab.phone", str(self.plan.state / "visitor"))
@@ -77,7 +77,7 @@ class Opening:
         return "every name resolves, every probe would succeed"
 
     def platform(self) -> str:
-        """The platform's page answers."""
+        """See that the platform's page answers."""
         if "visitor" not in self.site.peers:
             self.site.start_peer("visitor", "gateway", "lab.phone", str(self.plan.state / "visitor"))
         self.site.start_platform()
@@ -96,14 +96,14 @@ class Opening:
         wait_for(answered, f"{url} answers", seconds, self.site.log(*logs))
 
     def publish(self) -> str:
-        """The repository is signed and the publisher watches the folder."""
+        """See that the repository is signed and that the publisher watches the folder."""
         self.site.make_keys()
         self.site.publish()
         size = sum(1 for path in (self.plan.state / "repository").rglob("*") if path.is_file())
         return f"{size} files from content/demo"
 
     def gateway(self) -> str:
-        """The portal answers in the gateway."""
+        """See that the portal answers in the gateway."""
         self.site.configure()
         self.site.start_role("gateway")
         host, port = self.plan.portal_target
@@ -111,14 +111,14 @@ class Opening:
         return "broker, portal, sync" + (", dnsmasq, nftables, agent" if self.plan.enforced else "; no enforcement")
 
     def kiosk(self) -> str:
-        """The kiosk answers."""
+        """See that the kiosk answers."""
         self.site.start_role("kiosk")
         host, port = self.plan.kiosk_target
         self._answers(f"http://{host}:{port}/", "kiosk")
         return ""
 
     def content(self) -> str:
-        """The park's name stands on pages of both; the name is content, not configuration."""
+        """See the published news on both devices."""
         host, port = self.plan.kiosk_target
         portal_host, portal_port = self.plan.portal_target
         for url, log in (
@@ -143,7 +143,7 @@ class Opening:
         return (time.monotonic() - began) * 1000
 
     def births(self) -> str:
-        """Both are online at the platform."""
+        """See both online at the platform."""
         logs = self.site.log("gateway", "kiosk", "platform")
         wait_for(lambda: len(self.site.platform.devices()) == 2, "gateway and kiosk online at the platform", 20, logs)
         return ", ".join(sorted(self.site.platform.devices()))
@@ -157,14 +157,14 @@ class Opening:
         return f"{self.phone.ask('warm')['browser']}, DHCP by {real_dhcp.available()}"
 
     def lease(self) -> str:
-        """A real DHCP client gets an address of the range, and the portal's address (RFC 8910)."""
+        """See a real DHCP client get an address of the range, and the portal's address (RFC 8910)."""
         given = self.phone.ask("join")
         logs = self.site.log("gateway", "phone")
         check(given["address"].startswith("10.77."), "an address of the guests' network", given["address"], logs)
         return f"{given['address']} by {given['client']}, portal {given['portal'] or 'not told'}"
 
     def probe(self) -> str:
-        """Each system's probe gets a 302 to the portal."""
+        """See each system's probe get a 302 to the portal."""
         logs = self.site.log("gateway")
         places = set()
         for host, path in web.PROBES:
@@ -177,7 +177,7 @@ class Opening:
         return f"{len(web.PROBES)} probes, 302 to {', '.join(sorted(places))}"
 
     def welcome(self) -> str:
-        """The browser shows the welcome page when it asks for its probe."""
+        """See the browser show the welcome page when it asks for its probe."""
         seen = self.phone.ask(
             "open", url=PROBE if self.plan.enforced else f"{self.plan.portal_url}/", picture="welcome.png"
         )
@@ -187,7 +187,7 @@ class Opening:
         return f"{seen['title']}" + (", welcome.png" if seen["picture"] else "")
 
     def local_pages(self) -> str:
-        """All local pages answer to somebody who has accepted nothing."""
+        """See all local pages answer to somebody who has accepted nothing."""
         logs = self.site.log("gateway")
         for name in _LOCAL_PAGES:
             page = self.phone.ask("fetch", url=f"{self.plan.portal_url}/fr/{name}")
@@ -195,13 +195,13 @@ class Opening:
         return ", ".join(_LOCAL_PAGES)
 
     def refused(self) -> str:
-        """TCP to port 443 is reset, not left to time out."""
+        """See TCP to port 443 reset, not left to time out."""
         tried = self.phone.ask("connect", host=WEB_NAME, port=443)
         check(tried["result"] == "refused", "a refused connection", tried["result"], self.site.log("gateway"))
         return f"reset after {tried['ms']:.1f} ms"
 
     def accept(self) -> str:
-        """The button is pressed in the browser; the first connection opens."""
+        """Press the button in the browser; the first connection opens."""
         where = PROBE if self.plan.enforced else f"{self.plan.portal_url}/"
         self.phone.ask("open", url=where)
         host = WEB_NAME if self.plan.enforced else ""
@@ -215,7 +215,7 @@ class Opening:
         return f"click → first packet {first:.0f} ms, page after {done['page_ms']:.0f} ms"
 
     def success(self) -> str:
-        """Every probe sees what its owner's server says."""
+        """See that every probe gets what its owner's server says."""
         logs = self.site.log("gateway")
         for (host, path), (status, _, body) in web.PROBES.items():
             page = self.phone.ask("fetch", url=f"http://{host}{path}")
@@ -224,13 +224,13 @@ class Opening:
         return f"{len(web.PROBES)} probes"
 
     def far_page(self) -> str:
-        """A page over HTTPS, its certificate verified."""
+        """Read a page over HTTPS, its certificate verified."""
         page = self.phone.ask("fetch", url=f"https://{WEB_NAME}/")
         check("Une page lointaine" in page["text"], "the far page", page["text"][:100], self.site.log("gateway", "web"))
         return f"https://{WEB_NAME}/"
 
     def started(self) -> str:
-        """The session's event is committed and acknowledged there, and its row gone from the outbox here."""
+        """See the session's event committed and acknowledged there, and its row gone from the outbox here."""
         logs = self.site.log("gateway", "platform", "platform-broker")
         wait_for(lambda: self.site.platform.acknowledged(_STARTED), "an acknowledged session.started", 15, logs)
         return f"session {self.site.platform.sessions()[-1]['session'][:8]}…"

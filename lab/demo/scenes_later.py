@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: EUPL-1.2
-"""The story's second half: content changes, a service is asked for, a crowd comes and goes, and the account is settled."""
+"""The story's second half: content changes, a service is asked for, a crowd comes and goes, the account is settled."""
 
 import re
 import time
 from pathlib import Path
+from typing import Any
 
 from lab.demo.plan import WINDOW
 from lab.demo.scenes import Opening
@@ -38,7 +39,7 @@ class Rest(Opening):
         ]
 
     def change(self) -> str:
-        """A title changes in the folder, and a moment later on both devices."""
+        """Change a title in the folder, and a moment later on both devices."""
         file = self.site.content / _NEWS
         before = file.read_text(encoding="utf-8")
         check(_BEFORE in before, f"{_BEFORE!r} in {file}", before[:120])
@@ -51,7 +52,7 @@ class Rest(Opening):
         return f"portal after {took[0]:.0f} ms, kiosk after {took[1]:.0f} ms"
 
     def request(self) -> str:
-        """The form is sent from the phone; the reference given by the platform stands on its page."""
+        """Send the form from the phone; the reference given by the platform stands on its page."""
         logs = self.site.log("gateway", "platform")
         page = self.phone.ask("open", url=f"{self.plan.portal_url}/fr/services/{_SERVICE}")
         check(page["status"] == _HTTP_OK, "the service's page", page["status"], logs)
@@ -84,7 +85,7 @@ class Rest(Opening):
         return f"medians: {medians}"
 
     def occupancy(self) -> str:
-        """A window of counts that holds the crowd is at the platform."""
+        """See a window of counts that holds the crowd at the platform."""
         least = self.crowd - 5  # counts are rounded to 5
 
         def counted() -> int:
@@ -104,7 +105,7 @@ class Rest(Opening):
         told = gone["logged_out"]
         check(told >= self.crowd // 2, f"{self.crowd // 2} phones log out", f"{told}: {gone['last']}", logs)
 
-        def ended() -> bool:
+        def ended() -> Any:
             sessions = self.site.platform.sessions(ended=True)
             with_bytes = [one for one in sessions if one["up_bytes"] and one["down_bytes"]]
             return len(with_bytes) - before >= told and self.site.platform.acknowledged(_ENDED) >= told

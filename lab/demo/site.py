@@ -2,14 +2,16 @@
 """Starts the parts of the zone, each in its place, and answers what they say of themselves; tells no story."""
 
 import shutil
+import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from edge_core import settings
+from edge_core.errors import ParvisError
 from edge_core.store import database, outbox
 from lab import broker
 from lab.ca import Authority
@@ -150,11 +152,12 @@ class Site:
 
     def totals(self) -> Totals:
         """Return what the console's bottom line says."""
-        accounts: Sequence[outbox.Account] = ()
         try:
             accounts = list(self.accounts().values())
-        except (OSError, ValueError, RuntimeError):
-            accounts = ()
+        except (ParvisError, sqlite3.Error):  # a database that is being made
+            accounts = []
         guests, online = self.crowd_status()
-        sums = [sum(getattr(one, key) for one in accounts) for key in ("created", "acked", "pending", "dropped")]
-        return Totals(*sums, guests, online)
+        return Totals(
+            sum(one.created for one in accounts), sum(one.acked for one in accounts),
+            sum(one.pending for one in accounts), sum(one.dropped for one in accounts), guests, online,
+        )  # fmt: skip

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: EUPL-1.2
-"""Plays steps one after the other and times each; one that fails says what was expected, what was seen, where to look."""
+"""Plays steps one after the other and times each; one that fails says what was expected, what was seen, and where."""
 
 import sqlite3
 import subprocess

@@ -41,7 +41,7 @@ class Guest:
     portal: str = ""  # where the welcome page was, such as http://host/fr
 
     def robot(self) -> Robot:
-        """What it speaks through; where there is no radio, an address of 127.0.0.0/8 of its own."""
+        """Return what it speaks through; where there is no radio, an address of 127.0.0.0/8 of its own."""
         high, low = divmod(self.number % _LOOPBACKS, 250)
         return Robot(self.lease, source="" if self.lease else f"127.1.{high}.{low + 1}")
 
