@@ -2,7 +2,8 @@
 """Puts a plan of the content, an SVG file, inside a page: only shapes and words get through, and places are marked.
 
 A blob is verified by its digest; this is the second lock, as for texts: no script, style, event, link or foreign
-reference. Elements keep their `class` and `id`, so that our style sheet can colour them for light and dark.
+reference. Elements keep their `class` and `id`: static/plan.css colours the classes that a plan may use (ground, floor,
+shell, place, office, meeting…), for light and dark; a plan may also carry its own colours as attributes.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ def plan(svg: bytes, label: str, places: Iterable[dict[str, Any]] = (), chosen: 
     root = _parse(svg)
     if root is None:
         return None
-    shapes = Markup().join(_kept(child) for child in root)
+    shapes = Markup().join(_kept(child, chosen) for child in root)
     markers = Markup().join(_marker(place, chosen) for place in places)
     return Markup('<svg class="plan" viewBox="{}" role="img" aria-label="{}">{}{}</svg>').format(
         _view_box(root), label, shapes, markers
@@ -75,17 +76,22 @@ def _view_box(root: ET.Element) -> str:
     return "0 0 " + " ".join(found.group() if found else "1000" for found in numbers)
 
 
-def _kept(element: ET.Element) -> Markup:
+def _kept(element: ET.Element, chosen: str) -> Markup:
     name = _name(element)
     if name not in _KEPT:
         return Markup()
-    attributes = Markup().join(Markup(' {}="{}"').format(key, value) for key, value in _safe(element))
-    inside = escape(element.text or "") + Markup().join(_kept(child) + escape(child.tail or "") for child in element)
+    attributes = Markup().join(Markup(' {}="{}"').format(key, value) for key, value in _safe(element, chosen))
+    inside = escape(element.text or "") + Markup().join(
+        _kept(child, chosen) + escape(child.tail or "") for child in element
+    )
     return Markup("<{}{}>{}</{}>").format(Markup(name), attributes, inside, Markup(name))  # noqa: S704 - from the list
 
 
-def _safe(element: ET.Element) -> Iterator[tuple[str, str]]:
-    for key, value in element.attrib.items():
+def _safe(element: ET.Element, chosen: str) -> Iterator[tuple[str, str]]:
+    attributes = dict(element.attrib)
+    if chosen and attributes.get("id") == chosen:
+        attributes["class"] = f"{attributes.get('class', '')} chosen".strip()
+    for key, value in attributes.items():
         if key in _HREFS and value.startswith("#"):
             yield "href", value
         elif key in _ATTRIBUTES and ("url" not in value.lower() or _LOCAL_URL.fullmatch(value)):
@@ -99,7 +105,7 @@ def _marker(place: dict[str, Any], chosen: str) -> Markup:
         return Markup()
     if place.get("id") == chosen:
         pin = Markup('<path d="{}"/><circle cy="-15" r="3.500"/>').format(_PIN)
-        return Markup('<g class="pin" transform="translate({:g} {:g}) scale(2.200)">{}</g>').format(x, y, pin)
-    return Markup('<circle class="dot" cx="{:g}" cy="{:g}" r="6"><title>{}</title></circle>').format(
+        return Markup('<g class="marker-pin" transform="translate({:g} {:g}) scale(2.200)">{}</g>').format(x, y, pin)
+    return Markup('<circle class="marker-dot" cx="{:g}" cy="{:g}" r="6"><title>{}</title></circle>').format(
         x, y, place.get("label", "")
     )

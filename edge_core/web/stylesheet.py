@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
     from flask import Flask
 
-TOKENS = Path(__file__).parent / "static" / "tokens.css"
+_STATIC = Path(__file__).parent / "static"
+TOKENS = _STATIC / "tokens.css"
+PLAN = _STATIC / "plan.css"
+"""Colours of plans; an application that shows some names it among its sheets."""
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
 _FOREVER = "public, max-age=31536000, immutable"
 _SHADES = {"accent": ":root{--accent:%s}", "accent_dark": "@media(prefers-color-scheme:dark){:root{--accent:%s}}"}
@@ -56,13 +59,13 @@ def _readable(colour: object, on: float) -> bool:
     if not isinstance(colour, str) or not _COLOUR.fullmatch(colour):
         return False
     lighter, darker = sorted((luminance(colour), on), reverse=True)
-    return (lighter + 0.05) / (darker + 0.05) >= 4.6  # noqa: PLR2004 - 4.5 asked, and a little for tinted grounds
+    return (lighter + 0.05) / (darker + 0.05) >= 4.6
 
 
 def luminance(colour: str) -> float:
     """Return the relative luminance of "#rrggbb", 0 to 1 (WCAG 2.2, definition of relative luminance)."""
     channels = (int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5))
-    linear = [value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4 for value in channels]  # noqa: PLR2004
+    linear = [value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4 for value in channels]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 

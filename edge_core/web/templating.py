@@ -13,7 +13,8 @@ from edge_core.web.icons import icon
 from edge_core.web.prose import prose, safe_link
 
 if TYPE_CHECKING:
-    from datetime import date, datetime
+    from collections.abc import Callable
+    from datetime import date
 
     from flask import Flask
     from markupsafe import Markup
@@ -21,11 +22,12 @@ if TYPE_CHECKING:
     from edge_core.i18n import Language
 
 
-def install(app: Flask) -> None:
+def install(app: Flask, now: Callable[[], float] = clocks.now) -> None:
     """Set up Jinja. The application puts the reader's `Language` in `flask.g.language` before a page is rendered.
 
     Templates have `_()`, `ngettext()`, `{% trans %}`; filters `content` (a text of a record), `prose` (its HTML),
-    `day`, `full_day`, `leaf`, `clock` (of datetimes), `moment` (ISO 8601 to datetime), `duration` (of seconds);
+    `day`, `full_day`, `leaf`, `clock` (of datetimes), `moment` (ISO 8601 to datetime), `local` (epoch to datetime),
+    `duration` (of seconds);
     functions `span`, `departure`, `icon`; the test `safe_link`; `language`.
     """
     env = app.jinja_env
@@ -38,12 +40,13 @@ def install(app: Flask) -> None:
         newstyle=True,
     )
     env.globals["icon"] = icon
-    env.globals["span"] = _span
+    env.globals["span"] = lambda start, end: dates.span(start, end, language(), _today(now))
     env.globals["departure"] = lambda at, minutes: dates.departure(at, minutes, language())
     env.filters["content"] = lambda value: language().text(value)
     env.filters["prose"] = _prose
     env.filters["moment"] = dates.parse
-    env.filters["day"] = lambda moment: dates.day(moment, language(), _today())
+    env.filters["local"] = dates.here
+    env.filters["day"] = lambda moment: dates.day(moment, language(), _today(now))
     env.filters["full_day"] = lambda moment: dates.full_day(moment, language())
     env.filters["leaf"] = lambda moment: dates.short_day(moment, language())
     env.filters["clock"] = lambda moment: dates.clock(moment, language())
@@ -57,13 +60,9 @@ def language() -> Language:
     return cast("Language", g.language)
 
 
-def _today() -> date:
-    return dates.here(clocks.now()).date()
+def _today(now: Callable[[], float]) -> date:
+    return dates.here(now()).date()
 
 
 def _prose(value: object) -> Markup:
     return prose(language().text(value))
-
-
-def _span(start: datetime, end: datetime | None) -> str:
-    return dates.span(start, end, language(), _today())

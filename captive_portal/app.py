@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: EUPL-1.2
+"""Puts the portal together; nothing happens at import."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from flask import Flask, abort, redirect, render_template, request
+from jinja2 import ChainableUndefined
+
+from captive_portal import (
+    access,
+    api,
+    companies,
+    events,
+    guard,
+    languages,
+    news,
+    pages,
+    plan,
+    probes,
+    seal,
+    services,
+    transport,
+    visit,
+    welcome,
+)
+from edge_core import clock, i18n
+from edge_core.errors import StoreError
+from edge_core.store.replica import Replica
+from edge_core.web import compress, error_pages, security, stylesheet, templating
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from werkzeug import Response
+    from werkzeug.exceptions import HTTPException
+
+    from edge_core.settings import Settings
+
+_HERE = Path(__file__).parent
+_SHARED = Path(security.__file__).parent
+_BLUEPRINTS = (welcome, access, news, events, companies, plan, transport, services, pages)
+_LARGEST_FORM = 16 * 1024
+_LONGEST_PATH = 1024
+_MISSING = 404
+
+
+def create_app(settings: Settings, now: Callable[[], float] = clock.now) -> Flask:
+    """Return the portal of a device. `now` is the clock, in seconds since 1970."""
+    app = Flask("captive_portal", static_folder=None, root_path=str(_HERE))
+    app.config["MAX_CONTENT_LENGTH"] = _LARGEST_FORM
+    app.config["MAX_FORM_PARTS"] = 50
+    app.jinja_env.undefined = ChainableUndefined  # content may lack any field
+    replica = Replica(settings.content_db, settings.blobs_dir)
+    key = seal.load(settings.device.state_dir / "portal.key")
+    known = i18n.load(_SHARED / "locales", _HERE / "locales")
+    app.extensions[visit.KEY] = visit.House(settings, replica, key, known, now)
+    # After a request the last function runs first: compress, then headers.
+    security.harden(app)
+    compress.compress(app)
+    templating.install(app, now)
+    languages.install(app)
+    probes.install(app)
+    stylesheet.install(app, (stylesheet.PLAN, _HERE / "static" / "portal.css"), lambda: replica.park().get("colours"))
+    app.register_blueprint(api.blueprint)
+    for topic in _BLUEPRINTS:
+        app.register_blueprint(topic.blueprint, url_prefix=topic.PREFIX)
+    _guard_size(app)
+    _explain_errors(app)
+    app.context_processor(_context)
+    return app
+
+
+def _context() -> dict[str, object]:
+    """Return what every page knows: the park, who is here, the form's token."""
+    return {
+        "park": visit.house().replica.park(),
+        "site_name": visit.house().settings.site.name,
+        "visit": visit.current(),
+        "form_token": guard.token,
+    }
+
+
+def _guard_size(app: Flask) -> None:
+    @app.before_request
+    def measure() -> None:
+        if len(request.path) > _LONGEST_PATH:
+            abort(414)
+
+
+def _explain_errors(app: Flask) -> None:
+    def render(status: int, title: str, remedy: str) -> str:
+        return render_template("error.html", status=status, title=title, remedy=remedy)
+
+    error_pages.install(app, render)
+
+    @app.errorhandler(StoreError)
+    def unavailable(_error: StoreError) -> tuple[str, int]:
+        return render(503, *error_pages.explain(503)), 503
+
+    @app.errorhandler(_MISSING)
+    def missing(_error: HTTPException) -> Response | tuple[str, int]:
+        """Lead a page's short address, "/news", to the reader's language."""
+        path = f"/{languages.current_code()}{request.path}"
+        adapter = app.create_url_adapter(request)
+        if request.path != "/" and request.path.split("/")[1] not in i18n.NAMES and adapter and adapter.test(path):
+            return redirect(path, 302)
+        return render(_MISSING, *error_pages.explain(_MISSING)), _MISSING

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: EUPL-1.2
+"""Finds out which device asks: from its address to its MAC, as the kernel's neighbour table has it."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import TYPE_CHECKING
+
+from edge_core import logs, neighbour
+from edge_core.errors import ParvisError
+
+if TYPE_CHECKING:
+    from edge_core.settings import Settings
+
+_log = logs.get(__name__)
+
+
+@dataclass(frozen=True)
+class Client:
+    """A device. `mac` is None where it isn't on the guests' network: it may read, and ask for nothing."""
+
+    address: IPv4Address | IPv6Address | None
+    mac: str | None
+
+    @property
+    def key(self) -> str:
+        """What tokens are bound to: the device, or for others their address."""
+        return self.mac or str(self.address)
+
+
+def identify(remote: str | None, settings: Settings) -> Client:
+    """Return the device behind a peer address. Headers that claim another address are never read."""
+    address = _address(remote)
+    if address is None:
+        return Client(None, None)
+    if settings.enforcement.mode == "none":
+        return Client(address, stand_in(address))
+    if address.is_loopback:
+        return Client(address, None)
+    try:
+        return Client(address, neighbour.mac_of(address, settings.lan.interface))
+    except (OSError, ParvisError) as error:
+        _log.warning("neighbour_unknown", reason=type(error).__name__)
+        return Client(address, None)
+
+
+def _address(remote: str | None) -> IPv4Address | IPv6Address | None:
+    try:
+        address = ip_address((remote or "").partition("%")[0])
+    except ValueError:
+        return None
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return mapped or address
+
+
+def stand_in(address: IPv4Address | IPv6Address) -> str:
+    """Return a locally administered MAC made from an address, for demonstrations without a guests' network."""
+    digest = hashlib.sha256(address.packed).digest()[:5]
+    return ":".join(f"{octet:02x}" for octet in (0x02, *digest))

@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: EUPL-1.2
+"""Events of the park, and each of them as a file that a calendar keeps."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, abort, render_template
+
+from captive_portal import ics, visit
+from edge_core.web.templating import language
+
+blueprint = Blueprint("events", __name__)
+PREFIX = "/<lang:lang>/events"
+_SHOWN = 60
+
+
+@blueprint.get("")
+def index() -> str:
+    """List the events that are not over, soonest first."""
+    house = visit.house()
+    return render_template("events/index.html", events=house.replica.events_from(house.now(), _SHOWN))
+
+
+@blueprint.get("/<key>")
+def one(key: str) -> str:
+    """Show one event."""
+    return render_template("events/one.html", item=visit.house().replica.get("events", key) or abort(404))
+
+
+@blueprint.get("/<key>.ics")
+def keep(key: str) -> Response:
+    """Give one event as an iCalendar file."""
+    house = visit.house()
+    record = house.replica.get("events", key)
+    body = ics.event(record, language(), house.settings.site.id, house.now()) if record else None
+    if body is None:
+        abort(404)
+    name = "".join(letter for letter in key if letter.isascii() and (letter.isalnum() or letter in "-_"))
+    return Response(
+        body, mimetype="text/calendar", headers={"Content-Disposition": f'attachment; filename="{name or "event"}.ics"'}
+    )
