@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: EUPL-1.2
+"""Starts the reference platform: one process, one file, one port. Only wires."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import signal
+import socket
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from werkzeug.serving import WSGIRequestHandler, make_server
+
+from lab.platform import store
+from lab.platform.contract import Contract
+from lab.platform.feed import Watch
+from lab.platform.inbox import Inbox
+from lab.platform.link import Link
+from lab.platform.web import Surroundings, create_app
+from lab.platform.writer import Writer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from werkzeug.serving import BaseWSGIServer
+
+
+class Handler(WSGIRequestHandler):
+    """Keeps connections open, gives up on silent ones, and logs no visitor."""
+
+    protocol_version = "HTTP/1.1"
+    timeout = 30
+
+    def log_request(self, *_args: Any) -> None:
+        """Say nothing."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run until SIGTERM or SIGINT; return 2 with a remedy on standard error when it can't start."""
+    options = _options(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s platform %(levelname)s %(message)s", stream=sys.stderr)
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    try:
+        serve(options)
+    except (store.StoreError, ValueError, OSError) as error:
+        print(f"platform: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def serve(options: argparse.Namespace) -> None:
+    """Wire the parts, start them, wait for the end, stop them in order."""
+    ending = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: ending.set())
+    inbox, contract, connection = Inbox(), Contract(), store.open_writer(options.store)
+    sites = _Sites(options.store, options.feed_site)
+    watch = Watch(options.repository, sites, lambda site, version: link.publish_feed(site, version))
+    link = Link(options.broker, inbox, watch.tell_again)
+    writer = Writer(connection, contract, inbox, link.publish, accept=options.answer == "accept")
+    surroundings = Surroundings(
+        options.store, options.repository, inbox, options.answer == "manual",
+        lambda: link.up, lambda: writer.failure, lambda: watch.version,
+    )  # fmt: skip
+    server = _listen(options.bind, options.port, create_app(surroundings))
+    for start in (writer.start, link.start, watch.start):
+        start()
+    threading.Thread(target=server.serve_forever, name="web", daemon=True).start()
+    print(f"ready http://{options.bind}:{server.server_port}/", flush=True)
+    ending.wait()
+    for end in (server.shutdown, watch.end, link.end, writer.end, server.server_close):
+        end()
+
+
+class _Sites:
+    """The sites to tell of new content: those that were asked for, and those whose devices are known."""
+
+    def __init__(self, path: Path, asked: list[str]) -> None:
+        self._path = path
+        self._asked = asked
+
+    def __call__(self) -> list[str]:
+        connection = store.open_reader(self._path)
+        try:
+            known = [row["site"] for row in connection.execute("SELECT DISTINCT site FROM devices")]
+        finally:
+            connection.close()
+        return sorted({*self._asked, *known})
+
+
+def _listen(bind: str, port: int, app: Any) -> BaseWSGIServer:
+    """Bind first, so that a taken port is an error with a remedy and not a stack."""
+    try:
+        family = socket.AF_INET6 if ":" in bind else socket.AF_INET
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((bind, port))
+    except OSError as error:
+        message = f"Can't listen on {bind} port {port}: {error.strerror}. Choose another with --bind or --port."
+        raise OSError(message) from error
+    return make_server(bind, port, app, threaded=True, request_handler=Handler)
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m lab.platform", description=__doc__)
+    parser.add_argument("--store", type=Path, required=True, help="its SQLite file, made when absent")
+    parser.add_argument("--broker", required=True, help="mqtt://HOST:PORT; it may come later")
+    parser.add_argument("--repository", type=Path, required=True, help="the signed content repository to serve")
+    parser.add_argument("--feed-site", action="append", default=[], help="a site to tell of new content (repeatable)")
+    parser.add_argument("--answer", choices=("accept", "manual"), default="accept", help="what becomes of requests")
+    parser.add_argument("--bind", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=8082, help="0: any free one")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

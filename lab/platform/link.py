@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: EUPL-1.2
+"""The connection to the broker: the only module here that imports paho. Callbacks only enqueue."""
+
+from __future__ import annotations
+
+import json
+import logging
+import random
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import paho.mqtt.client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion
+
+from lab.platform.inbox import Inbox, Message
+from lab.platform.wire import MESSAGE_LIMIT, ROOT, SUBSCRIPTIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+log = logging.getLogger(__name__)
+LONGEST_WAIT = 60.0
+
+
+class Link:
+    """Stays connected, with full jitter between tries (R-503). `up` tells whether it is."""
+
+    def __init__(self, url: str, inbox: Inbox, connected: Callable[[], None]) -> None:
+        parts = urlsplit(url)
+        if parts.scheme not in ("mqtt", "mqtts") or not parts.hostname:
+            raise ValueError(f"--broker {url}: expected mqtt://HOST:PORT or mqtts://HOST:PORT")
+        self._address = (parts.hostname, parts.port or (8883 if parts.scheme == "mqtts" else 1883))
+        self._inbox = inbox
+        self._on_up = connected
+        self._failures = 0
+        self.up = False
+        self._client = mqtt.Client(CallbackAPIVersion.VERSION2, protocol=mqtt.MQTTv311)
+        if parts.scheme == "mqtts":
+            self._client.tls_set()
+        self._client.max_inflight_messages_set(100)
+        self._client.on_connect = self._connected
+        self._client.on_disconnect = self._lost
+        self._client.on_connect_fail = self._failed
+        self._client.on_message = self._received
+
+    def start(self) -> None:
+        """Connect in the background, now and whenever the connection is lost."""
+        self._jitter()
+        self._client.connect_async(*self._address, keepalive=30)
+        self._client.loop_start()
+
+    def end(self) -> None:
+        """Say goodbye and stop."""
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    def publish(self, topic: str, payload: bytes) -> None:
+        """Send with QoS 1; while the broker is away nothing is queued, for each birth brings what is due (R-203)."""
+        if self.up:
+            self._client.publish(topic, payload, qos=1)
+
+    def publish_feed(self, site: str, version: int) -> bool:
+        """Tell a site the content version, retained (R-602); False while the broker is away."""
+        if self.up:
+            self._client.publish(f"{ROOT}/{site}/feed", json.dumps({"version": version}), qos=1, retain=True)
+        return self.up
+
+    def _connected(self, client: mqtt.Client, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
+        if reason.is_failure:
+            log.warning("The broker refuses us: %s. Check its rules for this platform.", reason)
+            return
+        self._failures = 0
+        client.subscribe([(topic, 1) for topic in SUBSCRIPTIONS])
+        self.up = True
+        log.info("Connected to the broker at %s:%d.", *self._address)
+        self._on_up()
+
+    def _lost(self, _client: mqtt.Client, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
+        self.up = False
+        if reason.is_failure:
+            log.warning("The broker at %s:%d is gone (%s); trying again.", *self._address, reason)
+        self._jitter()
+
+    def _failed(self, _client: mqtt.Client, _data: Any) -> None:
+        if self._failures == 0:
+            log.warning("No broker answers at %s:%d; trying again. Start it, or correct --broker.", *self._address)
+        self._failures += 1
+        self._jitter()
+
+    def _jitter(self) -> None:
+        """Draw the next wait; paho's own doubles in step, and everybody would come back in the same second."""
+        wait = random.uniform(0.05, min(LONGEST_WAIT, 0.5 * 2.0 ** min(self._failures, 10)))
+        self._client.reconnect_delay_set(wait, wait)  # type: ignore[arg-type]  # seconds as float work
+
+    def _received(self, _client: mqtt.Client, _data: Any, message: mqtt.MQTTMessage) -> None:
+        payload = bytes(message.payload[: MESSAGE_LIMIT + 1])
+        self._inbox.put(Message(message.topic, payload))

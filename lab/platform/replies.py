@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: EUPL-1.2
+"""Answers to requests: a numbered stream for each device, sent again until the device has it (R-402)."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from lab.platform import store
+from lab.platform.wire import ROOT
+
+if TYPE_CHECKING:
+    import sqlite3
+
+# What a person at the platform may still decide, by the state that the request is in.
+DECISIONS = {
+    "received": ("accepted", "rejected", "waitlisted"),
+    "waitlisted": ("accepted", "rejected"),
+    "accepted": ("done",),
+    "rejected": (),
+    "done": (),
+}
+_WINDOW = 50
+
+
+def answer(connection: sqlite3.Connection, request: str, state: str, reason: str | None, now: float) -> int | None:
+    """Decide on a request and write the reply, in the caller's transaction; return its device, None where it can't be."""
+    row = connection.execute("SELECT n, device, state, reference FROM requests WHERE request = ?", [request]).fetchone()
+    if row is None or state not in DECISIONS[row[2]]:
+        return None
+    number, device, _, reference = row
+    if reference is None and state != "rejected":
+        reference = f"P-{number:04d}"
+    connection.execute(
+        "UPDATE requests SET state = ?, reason = ?, reference = ? WHERE n = ?", [state, reason, reference, number]
+    )
+    connection.execute(
+        "INSERT INTO replies SELECT ?, coalesce(max(n), 0) + 1, ?, ?, ?, ?, ? FROM replies WHERE device = ?",
+        [device, request, state, reason, reference, _rfc3339(now), device],
+    )
+    return int(device)
+
+
+def accept_new(connection: sqlite3.Connection, now: float) -> set[int]:
+    """Accept every request that waits, in the caller's transaction; return the devices that have a reply to get."""
+    waiting = connection.execute("SELECT request FROM requests WHERE state = 'received' ORDER BY n").fetchall()
+    devices = {answer(connection, request, "accepted", None, now) for (request,) in waiting}
+    return {device for device in devices if device is not None}
+
+
+def uncovered(connection: sqlite3.Connection, device: int) -> list[tuple[str, bytes]]:
+    """Return topic and payload of the next replies that the device has not confirmed."""
+    epoch = store.reply_epoch(connection)
+    rows = connection.execute(
+        "SELECT d.site, d.name, r.n, r.request, r.state, r.reason, r.reference, r.at FROM replies r"
+        " JOIN devices d ON d.id = r.device WHERE r.device = ? AND r.n > d.replied ORDER BY r.n LIMIT ?",
+        [device, _WINDOW],
+    ).fetchall()
+    messages = []
+    for site, name, n, *rest in rows:
+        body = {
+            "n": n,
+            "epoch": epoch,
+            **dict(zip(("request", "state", "reason", "reference", "at"), rest, strict=True)),
+        }
+        messages.append((f"{ROOT}/{site}/{name}/reply/{n}", json.dumps(body, ensure_ascii=False).encode()))
+    return messages
+
+
+def confirm(connection: sqlite3.Connection, device: int, epoch: str, n: int) -> None:
+    """Note what the device has; another stream's or a too high number is ignored (R-404)."""
+    if epoch == store.reply_epoch(connection):
+        connection.execute(
+            "UPDATE devices SET replied = ? WHERE id = ? AND replied < ?"
+            " AND ? <= (SELECT coalesce(max(n), 0) FROM replies WHERE device = ?)",
+            [n, device, n, n, device],
+        )
+
+
+def waiting_devices(connection: sqlite3.Connection) -> list[int]:
+    """Return online devices with replies that they have not confirmed."""
+    rows = connection.execute(
+        "SELECT d.id FROM devices d JOIN streams s ON s.device = d.id AND s.epoch = d.epoch WHERE s.online"
+        " AND EXISTS (SELECT 1 FROM replies r WHERE r.device = d.id AND r.n > d.replied)"
+    )
+    return [row[0] for row in rows]
+
+
+def _rfc3339(now: float) -> str:
+    return datetime.fromtimestamp(now, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

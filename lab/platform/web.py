@@ -1,0 +1,222 @@
+# SPDX-License-Identifier: EUPL-1.2
+"""The page, the JSON for scripts, and the repository's files. Reads the store; a decision goes through the writer's queue."""
+
+from __future__ import annotations
+
+import hmac
+import ipaddress
+import secrets
+import sqlite3
+import time
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as NotInTime
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from flask import (
+    Blueprint,
+    Flask,
+    abort,
+    current_app,
+    g,
+    jsonify,
+    redirect,
+    render_template,
+    request,
+    send_from_directory,
+)
+from werkzeug.exceptions import HTTPException
+
+from lab.platform import chart, replies, report, store, words
+from lab.platform.inbox import Decision, Inbox
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from flask.typing import ResponseReturnValue
+    from werkzeug.wrappers import Response
+
+POLICY = (
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self';"
+    " base-uri 'none'; frame-ancestors 'none'"
+)
+_IMMUTABLE = ("blobs/", "targets/blobs/")
+pages = Blueprint("pages", __name__)
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What the page needs to know of the rest of the process."""
+
+    store: Path
+    repository: Path
+    inbox: Inbox
+    manual: bool
+    broker_up: Callable[[], bool]
+    store_failure: Callable[[], str | None]
+    version: Callable[[], int | None]
+
+
+def create_app(surroundings: Surroundings) -> Flask:
+    """Wire the application."""
+    app = Flask(__name__)
+    app.config["MAX_CONTENT_LENGTH"] = 16384
+    app.extensions["platform"] = surroundings
+    app.extensions["token"] = secrets.token_hex(16)
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    app.register_blueprint(pages)
+    app.after_request(_harden)
+    app.teardown_request(_close)
+    app.register_error_handler(sqlite3.Error, _store_failed)
+    app.register_error_handler(HTTPException, _plain)
+    return app
+
+
+def _around() -> Surroundings:
+    surroundings: Surroundings = current_app.extensions["platform"]
+    return surroundings
+
+
+def _store() -> sqlite3.Connection:
+    if "store" not in g:
+        g.store = store.open_reader(_around().store)
+    connection: sqlite3.Connection = g.store
+    return connection
+
+
+def _close(_error: BaseException | None) -> None:
+    connection = g.pop("store", None)
+    if connection is not None:
+        connection.close()
+
+
+def _harden(response: Response) -> Response:
+    response.headers["Content-Security-Policy"] = POLICY
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Referrer-Policy"] = "no-referrer"
+    response.headers.setdefault("Cache-Control", "no-store")
+    return response
+
+
+def _store_failed(error: sqlite3.Error) -> ResponseReturnValue:
+    return f"The store can't be read: {error}. See the log.\n", 503, {"Content-Type": "text/plain"}
+
+
+def _plain(error: HTTPException) -> ResponseReturnValue:
+    return f"{error.code} {error.name}\n", error.code or 500, {"Content-Type": "text/plain"}
+
+
+@pages.get("/")
+def page() -> str:
+    """Show everything on one page."""
+    language = _language()
+    return render_template(
+        "page.html", state=_state(), events=report.events(_store(), None, 15), aside=report.dead_letters(_store(), 8),
+        charts=_charts(language), t=words.LANGUAGES[language], verdicts=words.VERDICTS[language], now=time.time(),
+        states=words.STATES[language], kinds=words.EVENTS[language], language=language, words=words,
+        token=current_app.extensions["token"],
+    )  # fmt: skip
+
+
+@pages.get("/api/state")
+def api_state() -> ResponseReturnValue:
+    """Answer what the page shows, for scripts (README.md has its shape)."""
+    return jsonify(_state())
+
+
+@pages.get("/api/events")
+def api_events() -> ResponseReturnValue:
+    """Answer the latest events, of one type or of all."""
+    return jsonify(report.events(_store(), request.args.get("type"), _limit()))
+
+
+@pages.get("/api/dead-letters")
+def api_dead_letters() -> ResponseReturnValue:
+    """Answer what was set aside last."""
+    return jsonify(report.dead_letters(_store(), _limit()))
+
+
+@pages.get("/healthz")
+def healthz() -> ResponseReturnValue:
+    """Answer 200 when broker and store work."""
+    broker, failure = _around().broker_up(), _around().store_failure()
+    return jsonify(broker=broker, store=failure), 200 if broker and failure is None else 503
+
+
+@pages.post("/requests/<uuid:key>")
+def decide(key: Any) -> ResponseReturnValue:
+    """Decide on a request; the reply is on its way when this answers."""
+    _only_from_our_page()
+    state, reason = request.form.get("decision", ""), request.form.get("reason", "")[:500] or None
+    if state not in {"accepted", "rejected", "waitlisted", "done"}:
+        abort(400)
+    done: Future[Any] = Future()
+    change = Decision(lambda connection: replies.answer(connection, str(key), state, reason, time.time()), done)
+    _around().inbox.put(change)
+    try:
+        device = done.result(timeout=5)
+    except (NotInTime, sqlite3.Error):
+        abort(503)
+    if device is None:
+        abort(409)
+    return redirect("/", 303)
+
+
+@pages.get("/repository/<path:name>")
+def repository(name: str) -> ResponseReturnValue:
+    """Serve a file of the signed repository, with ETag and Range (R-601)."""
+    if any(part.startswith(".") for part in name.split("/")):
+        abort(404)
+    response = send_from_directory(_around().repository.resolve(), name, conditional=True)
+    immutable = name.startswith(_IMMUTABLE)
+    response.headers["Cache-Control"] = "public, max-age=31536000, immutable" if immutable else "no-cache"
+    return response
+
+
+def _state() -> dict[str, Any]:
+    around, connection = _around(), _store()
+    # One read transaction: the parts of the account belong together.
+    connection.execute("BEGIN")
+    state = {
+        "broker": around.broker_up(), "store": around.store_failure(), "feed": around.version(),
+        "answer": "manual" if around.manual else "accept", "devices": report.devices(connection),
+        "events": report.totals(connection), "refused": report.refusals(connection),
+        "sessions": report.sessions(connection, 100), "session_counts": report.session_counts(connection),
+        "requests": report.requests(connection, 100), "presence": report.presence(connection, 288),
+    }  # fmt: skip
+    connection.execute("COMMIT")
+    return state
+
+
+def _charts(language: str) -> list[tuple[str, list[dict[str, Any]], Any]]:
+    title = words.LANGUAGES[language]["occupancy"]
+    charts = []
+    for zone, rows in report.presence(_store(), 96).items():
+        windows = [chart.Window(row["start"], row["seconds"], row["associated"], row["online"]) for row in rows]
+        charts.append((zone, rows, chart.draw(windows, title=f"{title}, {zone}")))
+    return charts[:4]
+
+
+def _language() -> str:
+    asked = request.args.get("lang")
+    return asked if asked in words.LANGUAGES else request.accept_languages.best_match(["fr", "en"], "fr") or "fr"
+
+
+def _limit() -> int:
+    return max(1, min(request.args.get("limit", 100, type=int), 1000))
+
+
+def _only_from_our_page() -> None:
+    """Refuse what another site's page sends: a wrong token, another origin, or a name that may have been rebound to us."""
+    host = urlsplit(f"//{request.host}").hostname or ""
+    if host != "localhost":
+        try:
+            ipaddress.ip_address(host)
+        except ValueError:
+            abort(403)
+    if request.headers.get("Sec-Fetch-Site", "same-origin") not in {"same-origin", "none"}:
+        abort(403)
+    if not hmac.compare_digest(request.form.get("token", "").encode(), current_app.extensions["token"].encode()):
+        abort(403)

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: EUPL-1.2
+"""Bytes and topics from devices, made into values or refused. Pure; the only module that unpacks hostile input."""
+
+from __future__ import annotations
+
+import json
+import re
+import zlib
+from dataclasses import dataclass
+from typing import Any, Never
+
+ROOT = "parvis/1"
+SUBSCRIPTIONS = tuple(f"{ROOT}/+/+/{rest}" for rest in ("state", "birth", "ev/+", "replied"))
+MESSAGE_LIMIT = 1 << 20
+UNPACKED_LIMIT = 8 << 20
+BATCH_LIMIT = 1000
+_TOPIC = re.compile(
+    rf"{ROOT}/(?P<site>[A-Za-z0-9][A-Za-z0-9._-]{{0,62}})/(?P<device>[A-Za-z0-9][A-Za-z0-9._-]{{0,62}})/"
+    r"(?:(?P<what>state|birth|replied)|ev/(?P<klass>health|presence|usage|order|visit))"
+)
+_ADDRESS = re.compile(r"(?:[0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}|(?:[0-9A-Fa-f]{4}\.){2}[0-9A-Fa-f]{4}")
+_BARE_ADDRESS = re.compile(r"(?<![0-9A-Za-z-])(?=[0-9]*[A-Fa-f])[0-9A-Fa-f]{12}(?![0-9A-Za-z-])")
+_LONE_SURROGATE = re.compile(rb"\\u[dD][89abAB-F]")
+
+
+class Refused(Exception):
+    """A message that can't be read at all; the text is one word for the counters."""
+
+
+@dataclass(frozen=True)
+class Topic:
+    """Who sent it and what it is: `what` is state, birth, replied or events; `klass` is set for events only."""
+
+    site: str
+    device: str
+    what: str
+    klass: str
+
+
+def parse_topic(topic: str) -> Topic:
+    """Read a topic (R-002); Refused where it is none of ours."""
+    match = _TOPIC.fullmatch(topic)
+    if match is None:
+        raise Refused("topic")
+    return Topic(match["site"], match["device"], match["what"] or "events", match["klass"] or "")
+
+
+def unpack(payload: bytes) -> bytes:
+    """Inflate where the first byte says zlib (R-004), never beyond the bound (R-005)."""
+    if len(payload) > MESSAGE_LIMIT:
+        raise Refused("too_large")
+    if payload[:1] != b"\x78":
+        return payload
+    inflater = zlib.decompressobj()
+    try:
+        plain = inflater.decompress(payload, UNPACKED_LIMIT)
+    except zlib.error:
+        raise Refused("not_zlib") from None
+    if inflater.unconsumed_tail:
+        raise Refused("too_large_unpacked")
+    if not inflater.eof:
+        raise Refused("truncated")
+    return plain
+
+
+def parse_json(plain: bytes) -> Any:
+    """Parse strict JSON: UTF-8, no NaN, no text that can't be stored, a bounded depth."""
+    try:
+        value = json.loads(plain, parse_constant=_no_constant)
+        if _LONE_SURROGATE.search(plain):
+            json.dumps(value, ensure_ascii=False).encode()
+    except RecursionError:
+        raise Refused("too_deep") from None
+    except ValueError:
+        raise Refused("not_json") from None
+    return value
+
+
+def parse_batch(payload: bytes) -> list[Any]:
+    """Return the events of a batch, unchecked; Refused where it is no batch (R-108)."""
+    value = parse_json(unpack(payload))
+    if not isinstance(value, list):
+        raise Refused("not_a_batch")
+    if not 1 <= len(value) <= BATCH_LIMIT:
+        raise Refused("batch_size")
+    return value
+
+
+def redact(text: str) -> str:
+    """Take hardware addresses out of what is kept for inspection (R-702)."""
+    return _BARE_ADDRESS.sub("[redacted]", _ADDRESS.sub("[redacted]", text))
+
+
+def _no_constant(name: str) -> Never:
+    raise ValueError(name)
