@@ -14,12 +14,18 @@ from typing import TYPE_CHECKING
 
 import uuid6
 
-from edge_core import clock
+from edge_core import clock, events
 
 if TYPE_CHECKING:
     import sqlite3
 
     from edge_core.events import Event
+
+
+_COUNT_DROPPED = (
+    "INSERT INTO account (class, dropped) VALUES (?, ?)"
+    " ON CONFLICT (class) DO UPDATE SET dropped = dropped + excluded.dropped"
+)
 
 
 @dataclass(frozen=True)
@@ -72,6 +78,48 @@ def read_after(connection: sqlite3.Connection, seq: int, limit: int) -> list[tup
     return [(row[0], row[1], row[2]) for row in rows]
 
 
+def gaps(connection: sqlite3.Connection, seq: int, limit: int) -> list[tuple[int, str, str]]:
+    """Return up to `limit` rows (seq, class, body) above `seq` that declare gaps: they are sent ahead of their turn.
+
+    The platform's acknowledgement stops at a hole until the gap is declared, and the declaration may stand behind more
+    rows than a window holds.
+    """
+    rows = connection.execute(
+        "SELECT seq, class, body FROM outbox WHERE type = 'eu.parvis.health.gap.v1' AND seq > ? ORDER BY seq LIMIT ?",
+        [seq, limit],
+    ).fetchall()
+    return [(row[0], row[1], row[2]) for row in rows]
+
+
+def read_raw(connection: sqlite3.Connection, seq: int, limit: int) -> list[tuple[int, bytes, bytes]]:
+    """Return up to `limit` rows (seq, class, body) above `seq` as bytes: a damaged text can't be read otherwise."""
+    rows = connection.execute(
+        "SELECT seq, CAST(class AS BLOB), CAST(body AS BLOB) FROM outbox WHERE seq > ? ORDER BY seq LIMIT ?",
+        [seq, limit],
+    ).fetchall()
+    return [(row[0], row[1], row[2]) for row in rows]
+
+
+def set_aside(connection: sqlite3.Connection, seq: int, klass: str, reason: str, now: float) -> None:
+    """Move a row that can't be sent out of the way, and declare it, inside the caller's transaction.
+
+    `klass` is the class under which it is counted as dropped; the row itself is kept as it is, for a person to read.
+    """
+    connection.execute(
+        "INSERT OR REPLACE INTO set_aside SELECT seq, class, type, body, ?, ? FROM outbox WHERE seq = ?",
+        [reason, now, seq],
+    )
+    if connection.execute("DELETE FROM outbox WHERE seq = ?", [seq]).rowcount:
+        connection.execute(_COUNT_DROPPED, [klass, 1])
+        append(connection, events.Gap(first=seq, last=seq, count=1, reason="damaged"), now)
+
+
+def oldest(connection: sqlite3.Connection) -> int | None:
+    """Return the lowest number that waits; None where nothing does."""
+    row = connection.execute("SELECT min(seq) FROM outbox").fetchone()
+    return None if row[0] is None else int(row[0])
+
+
 def epoch(connection: sqlite3.Connection) -> str:
     """Return this database's epoch."""
     return str(connection.execute("SELECT value FROM meta WHERE key = 'epoch'").fetchone()[0])
@@ -90,8 +138,13 @@ def acknowledge(connection: sqlite3.Connection, seq: int) -> int:
     """
     counts = connection.execute("SELECT class, count(*) FROM outbox WHERE seq <= ? GROUP BY class", [seq]).fetchall()
     connection.execute("DELETE FROM outbox WHERE seq <= ?", [seq])
-    connection.executemany("UPDATE account SET acked = acked + ? WHERE class = ?", [(n, name) for name, n in counts])
-    return sum(n for _, n in counts)
+    # A class that the account doesn't know is a damaged one: it counts all the same, or the account would not sum.
+    connection.executemany(
+        "INSERT INTO account (class, acked) VALUES (?, ?)"
+        " ON CONFLICT (class) DO UPDATE SET acked = acked + excluded.acked",
+        [tuple(row) for row in counts],
+    )
+    return sum(row[1] for row in counts)
 
 
 def drop(connection: sqlite3.Connection, first: int, last: int) -> int:
@@ -104,10 +157,8 @@ def drop(connection: sqlite3.Connection, first: int, last: int) -> int:
         "SELECT class, count(*) FROM outbox WHERE seq BETWEEN ? AND ? GROUP BY class", span
     ).fetchall()
     connection.execute("DELETE FROM outbox WHERE seq BETWEEN ? AND ?", span)
-    connection.executemany(
-        "UPDATE account SET dropped = dropped + ? WHERE class = ?", [(n, name) for name, n in counts]
-    )
-    return sum(n for _, n in counts)
+    connection.executemany(_COUNT_DROPPED, [tuple(row) for row in counts])
+    return sum(row[1] for row in counts)
 
 
 def account(connection: sqlite3.Connection) -> Account:

@@ -77,3 +77,13 @@ def m001_first(db: Database) -> None:
         if statement.strip():
             db.execute(statement)
     db.execute("INSERT INTO meta (key, value) VALUES ('epoch', ?)", [uuid4().hex])
+
+
+@edge()
+def m002_set_aside(db: Database) -> None:
+    """Keep rows that can't be sent because they are damaged, and find declared gaps without reading a long outbox."""
+    db.execute(
+        "CREATE TABLE set_aside (seq INTEGER PRIMARY KEY, class TEXT NOT NULL, type TEXT NOT NULL, body TEXT NOT NULL,"
+        " reason TEXT NOT NULL, at REAL NOT NULL) STRICT"
+    )
+    db.execute("CREATE INDEX outbox_gaps ON outbox (seq) WHERE type = 'eu.parvis.health.gap.v1'")

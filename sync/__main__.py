@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: EUPL-1.2
+"""`python -m sync --config FILE`: events up, replies and content down, until SIGTERM. Only wires."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from edge_core import __version__, broker, clock, events, logs, settings
+from edge_core.errors import ParvisError
+from edge_core.store import database, outbox
+from sync import birth
+from sync.content_watch import ContentWatch
+from sync.downlink import Downlink
+from sync.mqtt import Address, Link, address_of
+from sync.service import Service
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from edge_core.settings import Settings
+
+_log = logs.get(__name__)
+
+
+def broker_address(configuration: Settings) -> Address:
+    """Return the broker to connect to: the one that is named, else the site's own.
+
+    A site's broker in Python has no bridge: then straight to the platform's, where there is one.
+    """
+    mqtt, site = configuration.mqtt, configuration.broker
+    if mqtt.url:
+        return address_of(mqtt.url, mqtt.ca, mqtt.certificate, mqtt.key)
+    if site.bridge and broker.kind() == "amqtt":
+        return address_of(site.bridge, site.ca, site.certificate, site.key)
+    return Address(host=site.bind, port=site.port)
+
+
+def link_to(address: Address, configuration: Settings, epoch: str) -> Link:
+    """Return the connection of this device; raises ConfigurationError where its certificates can't be used."""
+    if address.tls:
+        address.context()
+    root = configuration.topic_root
+    return Link(
+        address,
+        f"parvis-{configuration.site.id}-{configuration.device.id}",
+        birth.state(root, epoch, online=False),
+        [f"{root}/ack", f"{root}/reply/+", f"parvis/1/{configuration.site.id}/feed"],
+        newest=bool(configuration.mqtt.url) or broker.kind() != "amqtt",
+    )
+
+
+def role_of(configuration: Settings) -> str:
+    """Return what this device is, for the platform's list: a gateway has a guests' side."""
+    return "gateway" if configuration.lan.interface else "kiosk"
+
+
+def tell_start(connection: sqlite3.Connection, configuration: Settings) -> None:
+    """Record that `sync` started."""
+    with database.write(connection):
+        outbox.append(connection, events.Up(version=__version__, role=role_of(configuration)), clock.now())
+
+
+def run(configuration: Settings) -> None:
+    """Wire and work until SIGTERM or SIGINT."""
+    stopped: list[int] = []
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(signum, lambda number, _frame: stopped.append(number))
+    connection = database.open_edge(configuration.edge_db)
+    watch = ContentWatch(Downlink(configuration).check, configuration.content.interval)
+    service = Service(
+        configuration,
+        connection,
+        link_to(broker_address(configuration), configuration, outbox.epoch(connection)),
+        clock=clock.monotonic,
+        wall=clock.now,
+        boot=clock.boot_id(),
+        content_version=lambda: watch.version,
+        poke=watch.poke,
+        counts=Counter(),
+    )
+    try:
+        tell_start(connection, configuration)
+    except ParvisError as error:  # a full disk must not keep what is already recorded from leaving
+        _log.error("start_not_recorded", reason=str(error))
+    watch.start()
+    service.run(lambda: bool(stopped))
+    watch.stop()
+    _log.info("ended", **service.counts)
+    connection.close()
+
+
+def main() -> int:
+    """Read the command line; 1 where the configuration or the store can't be used."""
+    parser = argparse.ArgumentParser(prog="python -m sync", description=__doc__)
+    parser.add_argument("--config", required=True, metavar="FILE", help="the device's configuration (TOML)")
+    logs.configure("sync")
+    try:
+        run(settings.load(parser.parse_args().config))
+    except ParvisError as error:
+        _log.error("refused", reason=str(error))
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: EUPL-1.2
+"""Looks for new content at start, on a timer and when poked; in its own thread, so a download delays no event."""
+
+from __future__ import annotations
+
+import random
+import threading
+from typing import TYPE_CHECKING, Protocol
+
+from edge_core import logs
+from edge_core.errors import ParvisError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_log = logs.get(__name__)
+_POKE_SPREAD = 0.5  # seconds: the devices of a territory are poked at once and must not ask at once
+
+
+class Result(Protocol):
+    """What a look at the repository gave."""
+
+    @property
+    def changed(self) -> bool:
+        """Whether something new is served now."""
+
+    @property
+    def version(self) -> int | None:
+        """The version that is served; None where none is."""
+
+    @property
+    def error(self) -> str | None:
+        """Why nothing new could be taken; None where all went well."""
+
+
+class ContentWatch:
+    """Calls `check` again and again; `version` is what the last call said is served."""
+
+    def __init__(
+        self, check: Callable[[], Result], interval: float, chance: Callable[[], float] = random.random
+    ) -> None:
+        self.version: int | None = None
+        self._check = check
+        self._interval = interval
+        self._chance = chance
+        self._poked = threading.Event()
+        self._stopping = False
+
+    def start(self) -> None:
+        """Begin; the thread ends with the process, for every step of a download may be cut anywhere."""
+        threading.Thread(target=self._run, name="content", daemon=True).start()
+
+    def poke(self) -> None:
+        """Look soon."""
+        self._poked.set()
+
+    def stop(self) -> None:
+        """Begin no other look."""
+        self._stopping = True
+        self._poked.set()
+
+    def look(self) -> None:
+        """Look once; a failure is logged and what was served before stays."""
+        try:
+            result = self._check()
+        except (ParvisError, OSError) as error:
+            _log.error("content_refused", reason=str(error))
+        except Exception:  # noqa: BLE001  the loop's edge: a defect in one download must not end all later ones
+            _log.exception("content_failed")
+        else:
+            self.version = result.version
+            if result.error:
+                _log.warning("content_not_taken", reason=str(result.error))
+            elif result.changed:
+                _log.info("content_changed", version=result.version)
+
+    def _run(self) -> None:
+        while not self._stopping:
+            self.look()
+            if self._poked.wait(self._interval * (0.8 + 0.4 * self._chance())) and not self._stopping:
+                threading.Event().wait(_POKE_SPREAD * self._chance())
+            self._poked.clear()

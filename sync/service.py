@@ -1,0 +1,268 @@
+# SPDX-License-Identifier: EUPL-1.2
+"""The uplink at work: joins the outbox, the window and the connection in one loop; decides nothing by itself.
+
+One thread does all of it. Whatever goes wrong in the store (locked, full, damaged) is logged and tried again: the rows
+wait where they are.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from edge_core import logs, notify
+from edge_core.errors import StoreError
+from edge_core.store import outbox
+from edge_core.store.database import write
+from sync import birth
+from sync.batches import MAX_BODY, Packed, flaw, pack
+from sync.mqtt import Connected, Disconnected, Message
+from sync.replies import RefusedReplyError, Replies, Reply, parse
+from sync.uplink import Verdict, Window
+
+if TYPE_CHECKING:
+    from collections import Counter
+    from collections.abc import Callable
+
+    from edge_core.settings import Settings
+    from sync.mqtt import Link, Notice
+    from sync.uplink import Limits
+
+_log = logs.get(__name__)
+_TURN = 0.05  # seconds: an event that is appended leaves within this time; one look costs some 50 µs
+_BIRTH_SECONDS = 3.0
+_BIRTH_SHARE = 20  # counting a long outbox takes a while: at most a twentieth of the time goes into it
+_STUMBLE_SECONDS = 1.0
+_MAX_UNCONFIRMED = 100
+_MAX_GAPS = 500
+_SUSPICIOUS = 2  # rounds without progress after which rows are looked at one by one, and sent in smaller messages
+
+
+class Service:
+    """The loop. `content_version` tells what is served here, `poke` wakes the download of content."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        connection: sqlite3.Connection,
+        link: Link,
+        *,
+        clock: Callable[[], float],
+        wall: Callable[[], float],
+        boot: str,
+        content_version: Callable[[], int | None],
+        poke: Callable[[], None],
+        counts: Counter[str],
+        limits: Limits | None = None,
+    ) -> None:
+        self.window = Window(outbox.epoch(connection), limits)
+        self.counts = counts
+        self._root = settings.topic_root
+        self._source = f"/{settings.site.id}/{settings.device.id}"
+        self._feed = f"parvis/1/{settings.site.id}/feed"
+        self._connection = connection
+        self._link = link
+        self._clock, self._wall, self._boot = clock, wall, boot
+        self._content_version, self._poke = content_version, poke
+        self._replies = Replies(connection)
+        self._acked: tuple[str, int] | None = None
+        self._inbox: list[Reply] = []
+        self._birth_due = 0.0
+        self._birth_told: Any = None
+        self._gaps_upto = 0
+        self._resume = 0.0
+
+    def run(self, stopping: Callable[[], bool]) -> None:
+        """Work until `stopping`, then say that this device is offline."""
+        pulse = notify.Pulse()
+        notify.ready()
+        while not stopping():
+            self.step(_TURN)
+            pulse.beat(self._clock())
+        self._link.close(birth.state(self._root, self.window.epoch, online=False), 1.0, self._clock)
+
+    def step(self, timeout: float) -> None:
+        """Wait up to `timeout` for the network, then do what there is to do."""
+        for notice in self._link.turn(timeout, self._clock()):
+            self._take(notice)
+        if self._clock() < self._resume:
+            return
+        try:
+            self._work()
+        except (sqlite3.Error, StoreError) as error:
+            self._stumble(error)
+
+    def _take(self, notice: Notice) -> None:
+        if isinstance(notice, Message):
+            self._receive(notice)
+        elif isinstance(notice, Connected):
+            _log.info("mqtt_connected", protocol=notice.protocol)
+            self.window.connect(self._clock())
+            self._new_round()
+            self._birth_due, self._birth_told = 0.0, None
+            self._publish(birth.state(self._root, self.window.epoch, online=True))
+        elif isinstance(notice, Disconnected):
+            _log.warning("mqtt_disconnected")
+            self.window.disconnect()
+
+    def _receive(self, message: Message) -> None:
+        if message.topic == self._feed:
+            self._poke()
+        elif message.topic == f"{self._root}/ack":
+            self._hear(message.payload)
+        elif message.topic.startswith(f"{self._root}/reply/"):
+            try:
+                self._inbox.append(parse(message.payload))
+            except RefusedReplyError as error:
+                self._refuse("reply", str(error))
+
+    def _hear(self, payload: bytes) -> None:
+        """Keep the highest acknowledgement that may be believed; it is judged again when it is written down."""
+        found = _read_ack(payload)
+        if found is None:
+            self._refuse("ack", "malformed")
+            return
+        before = self.window.cursor
+        verdict, _ = self.window.judge(*found, self._clock())
+        if verdict is Verdict.ADVANCED:
+            self._acked = max(self._acked, found, key=lambda ack: ack[1]) if self._acked else found
+        elif verdict is not Verdict.REPEATED:
+            self._refuse("ack", verdict.value)
+        elif self.window.cursor < before:
+            self._new_round()
+
+    def _work(self) -> None:
+        self._delete_acknowledged()
+        self._apply_replies()
+        if self.window.expire(self._clock()):
+            _log.warning("platform_silent", tries=self.window.tries, acked=self.window.acked)
+            self._new_round()
+            if self.window.tries == _SUSPICIOUS:
+                self._inspect()
+        self._send()
+        self._tell_birth()
+
+    def _delete_acknowledged(self) -> None:
+        if self._acked is None:
+            return
+        verdict, upto = self.window.judge(*self._acked, self._clock())
+        if verdict is Verdict.ADVANCED:
+            with write(self._connection):
+                self.counts["acked"] += outbox.acknowledge(self._connection, upto)
+            self.window.advance(upto, self._clock())
+        self._acked = None
+
+    def _apply_replies(self) -> None:
+        if not self._inbox:
+            return
+        positions = self._replies.apply(self._inbox, self._wall())
+        self._inbox = []
+        for epoch, n in positions.items():
+            self._publish(Message(f"{self._root}/replied", _json({"epoch": epoch, "n": n})))
+
+    def _send(self) -> None:
+        slots = min(self.window.slots, _MAX_UNCONFIRMED - self._link.unconfirmed)
+        if slots <= 0:
+            return
+        limits = self._limits()
+        try:
+            rows = outbox.read_after(self._connection, self.window.cursor, slots * limits.events)
+        except sqlite3.OperationalError as error:
+            if "decode" not in str(error):
+                raise
+            self._inspect()
+            return
+        if not rows:
+            return
+        if rows[-1][0] - self.window.cursor != len(rows):
+            self._tell_gaps()
+        packed = pack(rows, self._source, self.window.epoch, slots, limits)
+        self._hand_over(packed)
+        if packed.poisoned is not None:
+            self._inspect()
+
+    def _hand_over(self, packed: Packed) -> None:
+        for batch in packed.batches:
+            if not self._publish(Message(f"{self._root}/ev/{batch.klass}", batch.payload())):
+                return  # the connection is gone: the next one starts from the lowest unacknowledged row
+            self.counts["sent"] += len(batch.parts)
+        if packed.batches:
+            self.window.sent([batch.last for batch in packed.batches], packed.upto, self._clock())
+
+    def _limits(self) -> Limits:
+        """Shrink messages step by step where the acknowledgement doesn't move: one bad event can't hold the rest."""
+        usual = self.window.limits
+        if self.window.tries < _SUSPICIOUS:
+            return usual
+        events = max(1, usual.events // 10 ** min(self.window.tries - 1, 3))
+        return replace(usual, events=events)
+
+    def _tell_gaps(self) -> None:
+        """Send declared gaps ahead of their turn, once in each round."""
+        rows = outbox.gaps(self._connection, self._gaps_upto, _MAX_GAPS)
+        limits = self.window.limits
+        for batch in pack(rows, self._source, self.window.epoch, _MAX_GAPS, limits).batches:
+            if self._publish(Message(f"{self._root}/ev/{batch.klass}", batch.payload())):
+                self.window.sent_ahead(batch.last)
+                self._gaps_upto = batch.last
+
+    def _inspect(self) -> None:
+        """Look at the next rows one by one and set aside those that can't be sent."""
+        rows = outbox.read_raw(self._connection, self.window.cursor, self.window.limits.events * 10)
+        for seq, klass, body in rows:
+            reason = flaw(klass, body)
+            if reason:
+                name = klass.decode("ascii", "replace") if reason != "class" else "health"
+                with write(self._connection):
+                    outbox.set_aside(self._connection, seq, name, reason, self._wall())
+                self.counts["set_aside"] += 1
+                _log.error("row_set_aside", seq=seq, flaw=reason, limit=MAX_BODY)
+
+    def _tell_birth(self) -> None:
+        now = self._clock()
+        if not self._link.connected or now < self._birth_due:
+            return
+        account, oldest, content = (
+            outbox.account(self._connection), outbox.oldest(self._connection), self._content_version()
+        )  # fmt: skip
+        self._birth_due = now + max(_BIRTH_SECONDS, _BIRTH_SHARE * (self._clock() - now))
+        if (account, oldest, content) == self._birth_told:
+            return
+        message = birth.birth(
+            self._root, epoch=self.window.epoch, boot=self._boot, account=account, oldest=oldest, content=content,
+            now=self._wall(),
+        )  # fmt: skip
+        if self._publish(message):
+            self._birth_told = (account, oldest, content)
+
+    def _new_round(self) -> None:
+        self._gaps_upto = 0
+
+    def _publish(self, message: Message) -> bool:
+        return self._link.publish(message.topic, message.payload, retain=message.retain)
+
+    def _refuse(self, what: str, reason: str) -> None:
+        self.counts[f"refused_{what}"] += 1
+        _log.warning("refused", what=what, reason=reason, times=self.counts[f"refused_{what}"])
+
+    def _stumble(self, error: Exception) -> None:
+        """Say why the store refuses, let go of it for a second, and try again. Nothing was deleted."""
+        self.counts["stumbled"] += 1
+        self._resume = self._clock() + _STUMBLE_SECONDS
+        _log.error("store_refused", reason=str(error), remedy="Nothing is lost; it is tried again each second.")
+
+
+def _read_ack(payload: bytes) -> tuple[str, int] | None:
+    """Read {"epoch", "seq"}; None where it is anything else."""
+    try:
+        raw = json.loads(payload)
+        epoch, seq = raw["epoch"], raw["seq"]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return None
+    return (epoch, seq) if isinstance(epoch, str) and type(seq) is int and seq >= 0 else None
+
+
+def _json(value: object) -> bytes:
+    return json.dumps(value, separators=(",", ":")).encode()
