@@ -224,7 +224,9 @@ def test_kill_9_loses_nothing_that_was_acknowledged(platform, device):
             platform.start()
             # What no acknowledgement covers is sent again, as a device does.
             device.publish("ev/health", [sent[n] for n in range(promised + 1, start + 1000)] or [sent[1]])
-            device.publish("ev/health", [sent[n] for n in range(max(promised + 1, start + 1000), start + 2000)] or [sent[1]])
+            device.publish(
+                "ev/health", [sent[n] for n in range(max(promised + 1, start + 1000), start + 2000)] or [sent[1]]
+            )
             device.wait_ack(start + 1999)
 
 
