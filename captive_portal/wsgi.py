@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import os
 
+from captive_portal import front
 from captive_portal.app import create_app
 from edge_core import logs, settings
 
 logs.configure("portal")
 app = create_app(settings.load(os.environ.get("PARVIS_CONFIG", "/etc/parvis/parvis.toml")))
+app.wsgi_app = front.behind(app.wsgi_app)  # type: ignore[method-assign]  Flask means it to be wrapped

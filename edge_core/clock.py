@@ -12,6 +12,7 @@ import time
 from functools import cache
 from pathlib import Path
 
+_TIMESYNC_MARK = Path("/run/systemd/timesync/synchronized")  # systemd-timesyncd.service(8)
 _TIME_ERROR = 5  # adjtimex(2): the clock is not synchronised
 
 
@@ -41,7 +42,10 @@ class _Timex(ctypes.Structure):
 
 
 def synchronised() -> bool:
-    """Tell whether the kernel holds the clock to be synchronised (adjtimex(2))."""
+    """Tell whether the kernel holds the clock to be synchronised (adjtimex(2)).
+
+    A unit's sandbox refuses that call even for reading; there, systemd-timesyncd's mark of this boot is asked.
+    """
     libc = ctypes.CDLL(None, use_errno=True)
     state = libc.adjtimex(ctypes.byref(_Timex()))
-    return state not in (-1, _TIME_ERROR)
+    return _TIMESYNC_MARK.exists() if state == -1 else state != _TIME_ERROR

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: EUPL-1.2
+"""How gunicorn serves our applications (`--config python:edge_core.web.server`) and tells systemd that they answer.
+
+The worker asks its own address for a page, through the same socket, threads and application as anybody else. Only an
+answer counts as a sign of life, so a process that lives and doesn't serve is started again.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+from edge_core import notify
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+# The names below are gunicorn's settings.
+worker_class = "gthread"
+# One worker with threads: on a 1 GB Pi a second worker costs more memory than it gives speed.
+workers = 1
+threads = 16
+graceful_timeout = 3
+timeout = 30
+keepalive = 5
+backlog = 1024
+# The worker's heartbeat file stays off the memory card.
+worker_tmp_dir = "/dev/shm"  # noqa: S108  a folder for gunicorn's unlinked file
+# Signals are enough; a second way in is one more thing to guard.
+control_socket_disable = True
+
+_QUESTION = b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+_SERVER_ERROR = 500
+
+
+def post_worker_init(worker: Any) -> None:
+    """Start to watch, in a thread of the worker, where systemd asks for signs of life."""
+    every = notify.interval()
+    if every is not None:
+        address = worker.sockets[0].getsockname()
+        threading.Thread(target=_watch, args=[address, every], name="watchdog", daemon=True).start()
+
+
+def answers(address: str | Sequence[Any], seconds: float) -> bool:
+    """Tell whether an application answers at `address` (a path or host and port) with less than a server error."""
+    family = socket.AF_UNIX if isinstance(address, (str, bytes)) else _family(address)
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as asker:
+            asker.settimeout(seconds)
+            asker.connect(address if isinstance(address, (str, bytes)) else tuple(address))
+            asker.sendall(_QUESTION)
+            words = asker.recv(64).split(b" ", 2)
+    except OSError:
+        return False
+    return words[0].startswith(b"HTTP/1.") and words[1:] != [] and words[1].isdigit() and int(words[1]) < _SERVER_ERROR
+
+
+def _family(address: Sequence[Any]) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in str(address[0]) else socket.AF_INET
+
+
+def _watch(address: str | Sequence[Any], every: float) -> None:
+    while True:
+        if answers(address, every):
+            notify.alive()
+        time.sleep(every)

@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: EUPL-1.2
+"""The unit files as they are installed: well-formed, closed, and complete; nothing is started here."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+UNITS = ROOT / "systemd"
+SERVICES = sorted(path.name for path in UNITS.glob("*.service"))
+ALL = sorted([*SERVICES, *(path.name for path in UNITS.glob("*.socket")), "parvis.target"])
+OURS, AGENT = 20, 40  # tenths of the exposure level that `systemd-analyze security` tells
+TOOL = shutil.which("systemd-analyze")
+NEEDED = pytest.mark.skipif(TOOL is None, reason="systemd-analyze is not installed: apt install systemd")
+PROGRAMS = (
+    "opt/parvis/current/bin/python",
+    "opt/parvis/screen/start",
+    "usr/sbin/dnsmasq",
+    "usr/sbin/nginx",
+    "bin/kill",
+)
+SYSTEM_UNITS = ("sysinit.target", "basic.target", "shutdown.target", "sockets.target", "multi-user.target")
+
+
+@pytest.fixture(scope="module")
+def image(tmp_path_factory):
+    """A root folder in which the units are installed and the programs that they name exist."""
+    root = tmp_path_factory.mktemp("image")
+    shutil.copytree(UNITS, root / "etc/systemd/system", ignore=shutil.ignore_patterns("*.d"))
+    for folder in UNITS.glob("*.service.d"):
+        shutil.copytree(folder, root / "etc/systemd/system" / folder.name)
+    system = root / "usr/lib/systemd/system"
+    system.mkdir(parents=True)
+    for name in SYSTEM_UNITS:
+        (system / name).write_text(f"[Unit]\nDescription={name}\nDefaultDependencies=no\n")
+    for program in PROGRAMS:
+        path = root / program
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("#!/bin/sh\n")
+        path.chmod(0o755)
+    return root
+
+
+def read(name):
+    """Return a unit with its drop-ins, in the order in which systemd reads them: {section: [(key, value)]}."""
+    files = [UNITS / name]
+    if name.endswith(".service"):
+        folders = (UNITS / "parvis-.service.d", UNITS / f"{name}.d")
+        files += sorted((path for folder in folders for path in folder.glob("*.conf")), key=lambda path: path.name)
+    found: dict[str, list[tuple[str, str]]] = {}
+    for file in files:
+        section = ""
+        for line in file.read_text(encoding="utf-8").splitlines():
+            if line.startswith("["):
+                section = line.strip("[]")
+            elif line and not line.startswith("#"):
+                key, _, value = line.partition("=")
+                found.setdefault(section, []).append((key, value))
+    return found
+
+
+def value(name, key, section="Service"):
+    """Return the last value of a key, or None."""
+    return dict(read(name).get(section, [])).get(key)
+
+
+@NEEDED
+def test_systemd_finds_nothing_to_say(image):
+    """`systemd-analyze verify` is silent: it exits 0 on an unknown key, but it can't help naming it."""
+    done = subprocess.run(
+        [TOOL, "verify", f"--root={image}", "--man=no", *ALL], capture_output=True, text=True, check=False
+    )
+    assert (done.stderr, done.returncode) == ("", 0)
+
+
+@NEEDED
+def test_verify_would_say_what_is_wrong(image, tmp_path):
+    """The check above can fail: a key that systemd doesn't know is named."""
+    broken = tmp_path / "image"
+    shutil.copytree(image, broken)
+    with (broken / "etc/systemd/system/parvis-sync.service").open("a") as file:
+        file.write("[Service]\nProtectEverything=yes\n")
+    done = subprocess.run(
+        [TOOL, "verify", f"--root={broken}", "--man=no", "parvis-sync.service"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert "ProtectEverything" in done.stderr
+
+
+@NEEDED
+@pytest.mark.parametrize("name", SERVICES)
+def test_the_sandbox_is_tight(name, image):
+    """Each of our units is at 2.0 or below, the agent with its capability at 4.0 or below."""
+    limit = AGENT if name == "parvis-agent.service" else OURS
+    done = subprocess.run(
+        [TOOL, "security", "--offline=yes", f"--root={image}", f"--threshold={limit}", "--no-pager", name],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    said = (done.stdout or done.stderr).splitlines()
+    assert done.returncode == 0, [line for line in said if line.startswith("✗")] + said[-1:]
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_every_service_comes_back_and_is_bounded(name):
+    """A service is tried again for ever, has a bound of memory, a user of its own, and belongs to the target."""
+    oneshot = value(name, "Type") == "oneshot"
+    assert value(name, "Restart") == ("on-failure" if oneshot else "always")
+    assert value(name, "StartLimitIntervalSec", "Unit") == "0"
+    assert re.fullmatch(r"[0-9]+M", value(name, "MemoryMax") or "")
+    assert (value(name, "User") or "").startswith("parvis")
+    assert value(name, "PartOf", "Unit") == "parvis.target"
+    assert value(name, "WantedBy", "Install") == "parvis.target"
+
+
+def test_a_gigabyte_is_enough():
+    """All units of a gateway that shows a kiosk's pages too fit into a Pi with 1 GB beside the system itself."""
+    oneshots = {name for name in SERVICES if value(name, "Type") == "oneshot"}
+    gateway = [name for name in SERVICES if name not in oneshots and name != "parvis-screen.service"]
+    limits = {name: int((value(name, "MemoryMax") or "0").removesuffix("M")) for name in gateway}
+    assert sum(limits.values()) <= 940, limits
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_nothing_waits_for_clock_or_network(name):
+    """A device that boots without an uplink and with a wrong clock serves its pages all the same."""
+    words = " ".join(f"{key}={what}" for key, what in read(name)["Unit"])
+    assert "network-online" not in words
+    assert "time-sync" not in words
+
+
+def test_only_those_that_must_hold_a_capability():
+    """CAP_NET_ADMIN belongs to the agent, its set-up and dnsmasq; no web server has it."""
+    holders = {name: value(name, "CapabilityBoundingSet") for name in SERVICES if value(name, "CapabilityBoundingSet")}
+    assert {name for name, caps in holders.items() if "CAP_NET_ADMIN" in caps} == {
+        "parvis-agent.service", "parvis-setup.service", "parvis-dnsmasq.service",
+    }  # fmt: skip
+    assert set(holders) - {"parvis-front.service"} == {name for name, caps in holders.items() if "NET_ADMIN" in caps}
+
+
+def test_every_user_is_made():
+    """Each user and group of a unit or a folder is made by sysusers.d(5)."""
+    made = {
+        line.split()[1] for line in (UNITS / "sysusers.d/parvis.conf").read_text().splitlines() if line.startswith("u")
+    }
+    used = {value(name, key) for name in SERVICES for key in ("User", "Group")}
+    for line in (UNITS / "tmpfiles.d/parvis.conf").read_text().splitlines():
+        if line and not line.startswith("#"):
+            used |= set(line.split()[3:5]) - {"-"}
+    assert used <= made
+
+
+@pytest.mark.skipif(shutil.which("systemd-sysusers") is None, reason="systemd-sysusers is not installed")
+def test_sysusers_and_tmpfiles_apply(tmp_path):
+    """Both files are applied to an empty root without a word of warning, and give the folders that units bind."""
+    (tmp_path / "etc").mkdir()
+    for name in ("passwd", "group"):
+        (tmp_path / "etc" / name).write_text("root:x:0:0::/:/bin/sh\n" if name == "passwd" else "root:x:0:\n")
+    for tool, kind in (("systemd-sysusers", "sysusers.d"), ("systemd-tmpfiles", "tmpfiles.d")):
+        words = [
+            tool,
+            f"--root={tmp_path}",
+            *(["--create"] if "tmpfiles" in tool else []),
+            str(UNITS / kind / "parvis.conf"),
+        ]
+        done = subprocess.run(words, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        warned = [line for line in done.stderr.splitlines() if not line.startswith("Creating")]
+        assert not warned
+    state = tmp_path / "var/lib/parvis"
+    assert oct(state.stat().st_mode & 0o7777) == "0o2771"
+    assert (state / "run").readlink() == Path("/run/parvis")
+
+
+def test_what_is_bound_into_a_unit_exists():
+    """A source of BindPaths= that is missing would keep its unit from starting: tmpfiles.d makes each."""
+    made = {
+        line.split()[1]
+        for line in (UNITS / "tmpfiles.d/parvis.conf").read_text().splitlines()
+        if line.startswith(("d", "f"))
+    }
+    for name in SERVICES:
+        for key, what in read(name)["Service"]:
+            if key in ("BindPaths", "BindReadOnlyPaths", "ReadWritePaths"):
+                assert set(what.split()) <= made, name
