@@ -11,4 +11,4 @@ from edge_core import logs, settings
 
 logs.configure("portal")
 app = create_app(settings.load(os.environ.get("PARVIS_CONFIG", "/etc/parvis/parvis.toml")))
-app.wsgi_app = front.behind(app.wsgi_app)  # type: ignore[method-assign]  Flask means it to be wrapped
+app.wsgi_app = front.behind(app.wsgi_app)  # type: ignore[method-assign, assignment]  # so Flask means it

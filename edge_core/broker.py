@@ -12,7 +12,7 @@ import ipaddress
 import os
 import shutil
 import sys
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NoReturn
 from urllib.parse import urlsplit
 
 from edge_core import logs
@@ -63,8 +63,8 @@ def command(settings: Settings) -> list[str]:
     return [program, "-c", str(file)]
 
 
-def main() -> int:
-    """Become the broker (`python -m edge_core.broker --config FILE`), as its unit does; 1 where that is refused."""
+def main() -> NoReturn:
+    """Become the broker (`python -m edge_core.broker --config FILE`), as its unit does; exits with 1 on refusal."""
     parser = argparse.ArgumentParser(prog="python -m edge_core.broker")
     parser.add_argument("--config", required=True, metavar="FILE", help="the device's configuration (TOML)")
     logs.configure("broker")
@@ -72,7 +72,7 @@ def main() -> int:
         words = command(load(parser.parse_args().config))
     except ParvisError as error:
         _log.error("refused", reason=str(error))
-        return 1
+        sys.exit(1)
     os.execv(words[0], words)  # noqa: S606  a fixed list of words; systemd goes on watching this process
 
 
@@ -156,4 +156,4 @@ def _mosquitto() -> str | None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
