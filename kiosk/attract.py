@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: EUPL-1.2
+"""The screen that waits for a touch: the park today, and the choice of a language that opens everything else."""
+
+from __future__ import annotations
+
+from flask import Blueprint, render_template
+
+from edge_core import clock
+from kiosk import glance
+from kiosk.here import content, kiosk
+
+routes = Blueprint("attract", __name__)
+_EVENTS, _DEPARTURES, _NEWS = 3, 4, 2
+
+
+@routes.get("/")
+def page() -> str:
+    """Show the park today, or that its content is on its way."""
+    if content().version() is None:
+        return render_template("waiting.html")
+    now = clock.now()
+    events, today = glance.next_events(content(), now, _EVENTS)
+    return render_template(
+        "attract.html",
+        events=events,
+        events_today=today,
+        departures=glance.next_departures(content(), now, _DEPARTURES),
+        news=content().latest_news(_NEWS),
+        devices=glance.devices_around(kiosk().settings),
+    )
+
+
+@routes.get("/<view:view>/start")
+def start() -> str:
+    """Ask for the language, and for what makes the screen easier to use."""
+    return render_template("start.html")

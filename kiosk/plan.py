@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: EUPL-1.2
+"""The plan by floor, with its places, who is there, and where this kiosk stands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from flask import Blueprint, Response, abort, render_template, request
+
+from kiosk import drawing
+from kiosk.here import content, kiosk
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from edge_core.store.replica import Record
+
+routes = Blueprint("plan", __name__)
+_MARKS = frozenset({"kiosk", "borne"})  # where a kiosk stands, unless a place has this device's own id
+_FAR = 99
+_FOREVER = "public, max-age=31536000, immutable"
+_DRAWING_POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A floor ready to be shown: its record, what its drawing shows (None: not here), its places, and two of them.
+
+    `chosen` is the place that was asked for, `here` the one where this kiosk stands.
+    """
+
+    plan: Record
+    box: drawing.Box | None
+    places: list[Record]
+    chosen: Record | None
+    here: Record | None
+
+
+@routes.get("/<view:view>/plan")
+def page() -> str:
+    """Show the floor on which this kiosk stands, else the ground floor."""
+    floors = _floors()
+    if not floors:
+        return render_template("plan_none.html")
+    nearest = min(floors, key=lambda plan: (_standing(plan) is None, abs(_level(plan))))
+    return _floor(sheet(nearest["id"], None) or abort(404))
+
+
+@routes.get("/<view:view>/plan/<key>")
+def floor(key: str) -> str:
+    """Show one floor, and the place that the address names."""
+    return _floor(sheet(key, request.args.get("place")) or abort(404))
+
+
+@routes.get("/-/plan.<sha256>.svg")
+def picture(sha256: str) -> Response:
+    """Serve the drawing of a plan, and of plans only; its address is its digest, so it may be kept for good."""
+    known = any(plan.get("svg") == sha256 for plan in content().list("plans"))
+    path = (content().blob_path(sha256) if known else None) or abort(404)
+    headers = {"Content-Security-Policy": _DRAWING_POLICY, "Cache-Control": _FOREVER}
+    return Response(path.read_bytes(), mimetype="image/svg+xml", headers=headers)
+
+
+def sheet(key: object, place: object) -> Sheet | None:
+    """Return the floor `key` with `place` chosen, or None where the content has no such plan."""
+    plan = content().get("plans", key) if isinstance(key, str) else None
+    if plan is None:
+        return None
+    here = _standing(plan)
+    chosen = next((found for found in places(plan) if found["id"] == place), None)
+    others = [found for found in places(plan) if found is not here]
+    return Sheet(plan, _box(plan), others, chosen, here)
+
+
+def places(plan: Record) -> list[Record]:
+    """Return the places of a plan's record that have an id."""
+    found = plan.get("places")
+    return [place for place in found if _is_place(place)] if isinstance(found, list) else []
+
+
+def _is_place(place: object) -> bool:
+    return (
+        isinstance(place, dict)
+        and bool(place.get("id"))
+        and all(isinstance(place.get(key), int | float) for key in "xy")
+    )
+
+
+def _standing(plan: Record) -> Record | None:
+    marks = _MARKS | {kiosk().settings.device.id}
+    return next((place for place in places(plan) if place["id"] in marks), None)
+
+
+def _box(plan: Record) -> drawing.Box | None:
+    path = content().blob_path(str(plan.get("svg", "")))
+    try:
+        head = _head(path) if path else b""
+    except OSError:
+        return None
+    return drawing.box(head.decode("utf-8", "replace"))
+
+
+def _head(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(drawing.HEAD)
+
+
+def _floor(found: Sheet) -> str:
+    return render_template("plan.html", sheet=found, floors=_floors(), tenants=_tenants(found.plan["id"]))
+
+
+def _floors() -> list[Record]:
+    return sorted(content().list("plans"), key=_level)
+
+
+def _level(plan: Record) -> int:
+    level = plan.get("level", 0)
+    return level if isinstance(level, int) else _FAR
+
+
+def _tenants(plan: str) -> dict[Any, list[Record]]:
+    """Return the companies of a floor by the place where they are."""
+    found: dict[Any, list[Record]] = {}
+    for company in content().list("companies", limit=20_000):
+        if company.get("floor") == plan:
+            found.setdefault(company.get("room"), []).append(company)
+    return found

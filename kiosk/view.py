@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: EUPL-1.2
+"""How somebody wants to see the kiosk, carried in the address alone: no cookie, so nothing of a person can stay.
+
+"/fr/…" is French; "/en-cl/…" is English with high contrast and large text; "r" brings everything within low reach.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+from werkzeug.routing import BaseConverter, ValidationError
+
+from edge_core.i18n import DEFAULT, NAMES
+
+_LETTERS = {"c": "contrast", "l": "large", "r": "low"}
+
+
+@dataclass(frozen=True)
+class View:
+    """A language of edge_core.i18n, and three independent wishes."""
+
+    language: str = DEFAULT
+    contrast: bool = False
+    large: bool = False
+    low: bool = False
+
+    WISHES: ClassVar[tuple[str, ...]] = tuple(_LETTERS.values())
+
+    @property
+    def slug(self) -> str:
+        """The first part of this view's addresses."""
+        letters = "".join(letter for letter, wish in _LETTERS.items() if getattr(self, wish))
+        return f"{self.language}-{letters}" if letters else self.language
+
+    @property
+    def classes(self) -> str:
+        """The classes of the page's root element."""
+        return " ".join(wish for wish in self.WISHES if getattr(self, wish))
+
+    def speaking(self, language: str) -> View:
+        """Return this view in another language."""
+        return replace(self, language=language)
+
+    def toggled(self, wish: str) -> View:
+        """Return this view with one of `WISHES` turned over."""
+        return replace(self, **{wish: not getattr(self, wish)})
+
+
+def parse(slug: str) -> View | None:
+    """Return the view of an address's first part, or None: each view has one spelling only."""
+    language, _, letters = slug.partition("-")
+    if language not in NAMES or len(letters) > len(_LETTERS):
+        return None
+    view = View(language, **{_LETTERS[letter]: True for letter in letters if letter in _LETTERS})
+    return view if view.slug == slug else None
+
+
+class ViewConverter(BaseConverter):
+    """Lets routes say `<view:view>`."""
+
+    regex = "[a-z]{2}(?:-[a-z]{1,3})?"
+
+    def to_python(self, value: str) -> View:
+        """Read a view, or let the router go on."""
+        view = parse(value)
+        if view is None:
+            raise ValidationError(value)
+        return view
+
+    def to_url(self, value: View) -> str:
+        """Write a view."""
+        return value.slug
