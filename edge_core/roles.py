@@ -17,7 +17,15 @@ if TYPE_CHECKING:
 ROLES = ("gateway", "kiosk", "site")
 _PYTHON = (sys.executable, "-m")
 # One worker with threads: on a 1 GB Pi a second worker costs more memory than it gives speed.
-_GUNICORN = (*_PYTHON, "gunicorn", "--worker-class=gthread", "--workers=1", "--threads=16", "--graceful-timeout=3")
+_GUNICORN = (
+    *_PYTHON,
+    "gunicorn",
+    "--worker-class=gthread",
+    "--workers=1",
+    "--threads=16",
+    "--graceful-timeout=3",
+    "--no-control-socket",
+)
 
 
 def preparations(role: str, settings: Settings) -> list[Sequence[str]]:
