@@ -16,16 +16,7 @@ if TYPE_CHECKING:
 
 ROLES = ("gateway", "kiosk", "site")
 _PYTHON = (sys.executable, "-m")
-# One worker with threads: on a 1 GB Pi a second worker costs more memory than it gives speed.
-_GUNICORN = (
-    *_PYTHON,
-    "gunicorn",
-    "--worker-class=gthread",
-    "--workers=1",
-    "--threads=16",
-    "--graceful-timeout=3",
-    "--no-control-socket",
-)
+_GUNICORN = (*_PYTHON, "gunicorn", "--config", "python:edge_core.web.server")
 
 
 def preparations(role: str, settings: Settings) -> list[Sequence[str]]:
