@@ -53,14 +53,15 @@ class Site:
         """Start the DNS server and the web server that answer for everybody."""
         authority = Authority(self.plan.state / "ca")
         hosts = sorted({host for host, _ in web.PROBES})
-        certificate, key = authority.issue(WEB_NAME, *hosts, str(zone.WEB))
+        certificate, key = authority.issue(WEB_NAME, *hosts)
         resolver = [
             "dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--user=root",
             "--group=root", "--pid-file=", "--bind-interfaces", f"--listen-address={zone.PROVIDER.ip}",
             f"--address=/#/{zone.WEB}", f"--address=/#/{zone.WEB6}", f"--address=/{PLATFORM_NAME}/{zone.PLATFORM}",
+            f"--local=/{PLATFORM_NAME}/",
         ]  # fmt: skip
         self.processes.start("dns", resolver, place="internet")
-        words = [*_PYTHON, "lab.net.web", str(zone.WEB), str(certificate), str(key)]
+        words = [*_PYTHON, "lab.net.web", str(certificate), str(key), str(zone.WEB), str(zone.WEB6)]
         self.processes.start("web", words, place="internet")
 
     def start_platform(self) -> None:

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: EUPL-1.2
 """The internet's web server: answers every host, and the well-known probes as their owners' servers do.
 
-`python -m lab.net.web ADDRESS CERTIFICATE KEY`: HTTP on port 80 and HTTPS on 443 of that address.
+`python -m lab.net.web CERTIFICATE KEY ADDRESS…`: HTTP on port 80 and HTTPS on 443 of those addresses.
 """
 
+import socket
 import ssl
 import sys
 import threading
@@ -64,29 +65,37 @@ class _Server(ThreadingHTTPServer):
     request_queue_size = 256
     daemon_threads = True
 
-
-class _TlsServer(_Server):
-    """Shakes hands in the connection's own thread, so that a client that says nothing blocks nobody."""
-
-    context: ssl.SSLContext
+    def __init__(self, address: str, port: int, context: ssl.SSLContext | None = None) -> None:
+        """Listen on an address of either family; with a context, by TLS."""
+        self.address_family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        self._context = context
+        super().__init__((address, port), _Handler)
 
     def finish_request(self, request: Any, client_address: Any) -> None:
+        """Shake hands in the connection's own thread, so that a client that says nothing blocks nobody."""
+        if self._context is None:
+            return super().finish_request(request, client_address)
         try:
-            wrapped = self.context.wrap_socket(request, server_side=True)
-        except (OSError, ssl.SSLError):
-            return
+            wrapped = self._context.wrap_socket(request, server_side=True)
+        except OSError:
+            return None
         with wrapped:
             _Handler(wrapped, client_address, self)
+        return None
 
 
 def main() -> None:
-    """Serve both ports until ended."""
-    address, certificate, key = sys.argv[1:4]
-    tls = _TlsServer((address, 443), _Handler)
-    tls.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    tls.context.load_cert_chain(certificate, key)
-    threading.Thread(target=tls.serve_forever, daemon=True).start()
-    _Server((address, 80), _Handler).serve_forever()
+    """Serve until ended."""
+    certificate, key, *addresses = sys.argv[1:]
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    ports = ((80, None), (443, context))
+    servers = [_Server(address, port, used) for address in addresses for port, used in ports]
+    threads = [threading.Thread(target=server.serve_forever) for server in servers]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
 
 
 if __name__ == "__main__":

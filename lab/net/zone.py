@@ -108,6 +108,8 @@ class Zone:
             f"route add {LAN6.network} via {UPLINK6.ip} dev up0\n"
         ))  # fmt: skip
         # Many phones live in one kernel: each interface answers for its own address only (ip-sysctl, arp_ignore).
+        # The radio itself is no guest; which phones speak IPv6 is said in lab.phone.lease.
         self.run("guests", "sh", "-c",
-                 "cd /proc/sys/net/ipv4; for k in all default; do echo 1 >conf/$k/arp_ignore; "
-                 "echo 2 >conf/$k/arp_announce; echo 0 >conf/$k/rp_filter; done")  # fmt: skip
+                 "cd /proc/sys/net/ipv4/conf; for k in all default; do echo 1 >$k/arp_ignore; "
+                 "echo 2 >$k/arp_announce; echo 0 >$k/rp_filter; done; "
+                 "cd ../../ipv6/conf; for k in default air0; do echo 1 >$k/disable_ipv6; done")  # fmt: skip

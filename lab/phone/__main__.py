@@ -40,7 +40,7 @@ class Phone:
 
     def join(self) -> talk.Answer:
         """Associate and get a lease."""
-        lease.join(_INTERFACE)
+        lease.join(_INTERFACE, ipv6=True)
         given = real_dhcp.obtain(_INTERFACE, self._folder / "dhcp")
         lease.take(given, _FIRST_METRIC)
         self._robot = Robot(given, self._trust)

@@ -4,6 +4,7 @@
 import subprocess
 from dataclasses import dataclass
 from ipaddress import IPv4Address
+from pathlib import Path
 
 CAPTIVE_PORTAL_OPTION = 114  # RFC 8910
 
@@ -27,12 +28,17 @@ def ip_batch(lines: str) -> None:
         raise OSError(f"`ip -batch` failed: {done.stderr.strip()} in: {lines.strip()!r}")
 
 
-def join(interface: str, parent: str = "air0") -> None:
-    """Make a phone's radio: a macvlan child with an address of its own, which in the air stands beside the others."""
+def join(interface: str, parent: str = "air0", *, ipv6: bool = False) -> None:
+    """Make a phone's radio: a macvlan child with an address of its own, which in the air stands beside the others.
+
+    With IPv6 it follows router advertisements. One phone of a namespace may: such routes belong to the whole namespace.
+    """
     ip_batch(
         f"link add {interface} link {parent} type macvlan mode bridge\n"
         f"link set {interface} up\n"
     )  # fmt: skip
+    if ipv6:
+        Path(f"/proc/sys/net/ipv6/conf/{interface}/disable_ipv6").write_text("0", encoding="ascii")
 
 
 def leave(interface: str) -> None:
