@@ -7,7 +7,6 @@ SHA-256 of its lines in order of id, and equals that of the snapshot's text.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import sqlite3
 from contextlib import closing, contextmanager
@@ -18,6 +17,7 @@ from edge_core.errors import ContentError
 from edge_core.store.replica import SCHEMA
 from edge_core.store.search import COLUMNS, PREFIXES, TOKENIZER
 from sync.downlink import indexing
+from sync.downlink.repository_format import canonical, state_hash
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -43,11 +43,6 @@ CREATE VIRTUAL TABLE search USING fts5({", ".join(COLUMNS)}, tokenize = '{TOKENI
 PRAGMA user_version = {SCHEMA};
 """
 _log = logs.get(__name__)
-
-
-def canonical(record: Mapping[str, Any]) -> str:
-    """Return a record as its line: JSON with sorted keys, no spaces, UTF-8 characters as they are."""
-    return json.dumps(record, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
 class ContentDatabase:
@@ -113,12 +108,8 @@ class ContentDatabase:
 
     def state_hash(self, collection: str) -> str:
         """Return the SHA-256 (hex) of what is really stored of a collection."""
-        digest = hashlib.sha256()
-        for (body,) in self._connection.execute(
-            "SELECT body FROM records WHERE collection = ? ORDER BY id", (collection,)
-        ):
-            digest.update(body.encode() + b"\n")
-        return digest.hexdigest()
+        rows = self._connection.execute("SELECT body FROM records WHERE collection = ? ORDER BY id", (collection,))
+        return state_hash(body for (body,) in rows)
 
     def cursor(self, collection: str) -> int | None:
         """Return the cursor that a collection has reached, or None."""

@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: EUPL-1.2
+"""The commands of content: `parvis keys make`, `parvis publish`, `parvis content status` and `parvis content check`."""
+
+from __future__ import annotations
+
+import json
+import threading
+from contextlib import closing
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.console import Console
+
+from edge_core import clock, settings
+from edge_core.errors import ParvisError, ProcessError
+from edge_core.store.replica import Replica
+from sync.downlink import Downlink
+
+if TYPE_CHECKING:
+    from sync.publish.publisher import Report
+
+_FOLDER = click.Path(file_okay=False, path_type=Path)
+_config = click.option(
+    "--config", type=click.Path(dir_okay=False, path_type=Path), required=True, help="Configuration of the device."
+)
+_as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
+
+
+def _publisher() -> Any:
+    """Return the publishing package, whose libraries a device doesn't carry."""
+    try:
+        from sync.publish import keys, publisher, watch  # noqa: PLC0415  # only where something is published
+    except ImportError as error:
+        raise ProcessError(
+            f"The library {error.name} is missing.",
+            remedy="Install the publisher's part: pip install 'parvis[publish]'.",
+        ) from error
+    return keys, publisher, watch
+
+
+@click.group()
+def keys() -> None:
+    """Make the keys that sign content."""
+
+
+@keys.command("make")
+@click.argument("folder", type=_FOLDER)
+def keys_make(folder: Path) -> None:
+    """Make the keys of a new repository in FOLDER."""
+    maker, _, _ = _publisher()
+    root = maker.make(folder, clock.now())
+    console = Console()
+    console.print(f"Keys made in {folder}.", highlight=False)
+    console.print(
+        f"Give devices {root} (\\[content] root). Keep root.pem offline, and all *.pem secret.", highlight=False
+    )
+
+
+@click.command()
+@click.argument("source", type=_FOLDER)
+@click.argument("repository", type=_FOLDER)
+@click.option("--keys", "key_folder", type=_FOLDER, required=True, help="Folder that `parvis keys make` filled.")
+@click.option("--watch", is_flag=True, help="Publish again at every change, until interrupted.")
+@_as_json
+def publish(source: Path, repository: Path, key_folder: Path, *, watch: bool, as_json: bool) -> None:
+    """Publish the folder SOURCE into the signed REPOSITORY, which any web server can serve."""
+    _, publisher, watching = _publisher()
+
+    def once() -> None:
+        _print_report(publisher.publish(source, repository, key_folder, clock.now()), as_json=as_json)
+
+    def go_on() -> None:
+        try:
+            once()
+        except ParvisError as error:
+            Console(stderr=True).print(f"[red]✗[/] {_escaped(error)}", highlight=False, soft_wrap=True)
+
+    if not watch:
+        once()
+        return
+    stop = threading.Event()
+    try:
+        watching.watch(source, go_on, stop.is_set)
+    except KeyboardInterrupt:
+        stop.set()
+
+
+def _print_report(report: Report, *, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(asdict(report)))
+        return
+    console = Console()
+    for notice in report.notices:
+        console.print(f"[yellow]![/] {_escaped(notice)}", highlight=False, soft_wrap=True)
+    parts = [
+        f"{name} {' '.join(f'{sign}{count}' for sign, count in zip('+~-', counts, strict=True) if count)}"
+        for name, counts in report.changes.items()
+    ]
+    said = f"published: {', '.join(parts) or 'new entries'}" if report.published else "nothing changed"
+    console.print(
+        f"[green]✓[/] version {report.version}, {report.records} records, {said} ({report.bytes_written} bytes written)",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+@click.group()
+def content() -> None:
+    """Show and fetch the content of this device."""
+
+
+@content.command("status")
+@_config
+@_as_json
+def content_status(config: Path, *, as_json: bool) -> None:
+    """Show which content this device serves, and how fresh it is."""
+    configuration = settings.load(config)
+    with closing(Replica(configuration.content_db, configuration.blobs_dir)) as replica:
+        state = replica.state()
+    if as_json:
+        click.echo(json.dumps(asdict(state)))
+    elif state.version is None:
+        click.echo("No content yet.")
+    else:
+        age = int(clock.now() - (state.checked_at or 0.0))
+        click.echo(f"Content version {state.version}, verified {age} s ago.")
+
+
+@content.command("check")
+@_config
+@_as_json
+def content_check(config: Path, *, as_json: bool) -> None:
+    """Look for new content now, verify it and apply it."""
+    result = Downlink(settings.load(config)).check()
+    if as_json:
+        error = str(result.error) if result.error else None
+        click.echo(json.dumps({"changed": result.changed, "version": result.version, "error": error}))
+    if result.error is not None:
+        raise result.error
+    if not as_json:
+        click.echo(f"Content version {result.version}{', just applied' if result.changed else ', nothing new'}.")
+
+
+def _escaped(text: object) -> str:
+    return str(text).replace("[", "\\[")

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: EUPL-1.2
+"""Asks The Update Framework which index is signed; the only module of the downlink that uses python-tuf's client.
+
+It refuses what is unsigned, rolled back, mixed or expired (theupdateframework.github.io/specification/latest, 5). The
+metadata that was verified last is kept in the device's own folder and outlives a restart.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import urllib.parse
+from typing import TYPE_CHECKING
+
+import urllib3
+from tuf.api import exceptions
+from tuf.ngclient import Updater, UpdaterConfig
+
+from edge_core.errors import ContentError
+from sync.downlink.repository_format import INDEX, Index, read_index
+from sync.downlink.road import explain
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sync.downlink.road import Road
+
+_MAX_INDEX = 8 << 20  # bytes; beyond, an index is hostile even when it is signed
+
+
+def load_root(path: Path | None) -> bytes:
+    """Return the trusted root. Raises ContentError when there is none."""
+    if path is None:
+        raise ContentError("No trusted root is configured.", remedy="Name the publisher's root.json as [content] root.")
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ContentError(
+            f"The trusted root {path} can't be read ({error.strerror}).",
+            remedy="Copy the publisher's root.json there, or correct [content] root.",
+        ) from error
+
+
+def signed_index(road: Road, folder: Path, root: bytes) -> Index:
+    """Return the index that the repository signs now. Raises ContentError or NetworkError."""
+    metadata, targets = folder / "metadata", folder / "targets"
+    for each in (metadata, targets):
+        each.mkdir(parents=True, exist_ok=True)
+    _begin_anew_for(root, folder)
+    try:
+        updater = Updater(
+            str(metadata),
+            f"{road.url}/metadata/",
+            str(targets),
+            f"{road.url}/targets/",
+            fetcher=road.fetcher,
+            config=UpdaterConfig(targets_max_length=1 << 20, snapshot_max_length=1 << 20),
+            bootstrap=root,
+        )
+        updater.refresh()
+        target = updater.get_targetinfo(INDEX)
+        if target is None or target.length > _MAX_INDEX:
+            raise ContentError("The repository signs no usable index.", remedy="Publish it with `parvis publish`.")
+        cached = updater.find_cached_target(target)
+        found = cached if cached is not None else updater.download_target(target)
+    except exceptions.RepositoryError as error:
+        raise _refusal(error, road.url) from error
+    except (exceptions.DownloadError, urllib3.exceptions.HTTPError) as error:
+        raise explain(error, road.url) from error
+    with open(found, "rb") as file:  # noqa: PTH123  # python-tuf answers a str
+        return read_index(file.read())
+
+
+def _begin_anew_for(root: bytes, folder: Path) -> None:
+    """Forget what another root had signed: whoever configures a new root starts a new line of versions."""
+    note = folder / "root.sha256"
+    digest = hashlib.sha256(root).hexdigest()
+    if note.is_file() and note.read_text(encoding="ascii") == digest:
+        return
+    for path in (*(folder / "metadata").rglob("*.json"), folder / "targets" / urllib.parse.quote(INDEX, "")):
+        path.unlink(missing_ok=True)
+    note.write_text(digest, encoding="ascii")
+
+
+def _refusal(error: exceptions.RepositoryError, url: str) -> ContentError:
+    """Return why the metadata is refused, in words."""
+    told = {
+        exceptions.ExpiredMetadataError: (
+            "has expired: the publisher has not renewed it, or this device's clock is wrong",
+            "Run `parvis publish` (or keep its --watch running), and check the clock with `timedatectl`.",
+        ),
+        exceptions.UnsignedMetadataError: (
+            "is not signed by the trusted keys",
+            "Compare [content] root with the publisher's root.json; if they are the same, the server is not to be trusted.",
+        ),
+        exceptions.BadVersionNumberError: (
+            "was rolled back to an older version than this device has seen",
+            "Restore the newest version on the server.",
+        ),
+        exceptions.LengthOrHashMismatchError: (
+            "holds a file that is not the one that was signed",
+            "Copy the whole repository to the server again.",
+        ),
+    }
+    for kind, (what, remedy) in told.items():
+        if isinstance(error, kind):
+            return ContentError(f"The content at {url} {what} ({error}).", remedy=remedy)
+    return ContentError(f"The content at {url} is malformed ({error}).", remedy="Publish it with `parvis publish`.")

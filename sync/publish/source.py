@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: EUPL-1.2
+"""Reads a publisher's whole folder into records and blobs, or says everything that is wrong with it."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from edge_core.errors import ContentError
+from sync.downlink.repository_format import LANGUAGES
+from sync.publish import calendars, directory, documents, feeds, floors, rows, tables, timetables
+from sync.publish.problems import Problems
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+_KNOWN = re.compile(
+    r"park\.toml|(companies|services)\.(csv|xlsx)|news.*\.(rss|atom|xml)|events|news|plan|gtfs|pages|README.*|\..*|.*~"
+)
+_TOML_LINE = re.compile(r"at line (\d+)")
+_PARK = ("name", "tagline", "address", "phone", "email", "opening", "colours", "timezone")
+_FORMS = {"phone": rows.PHONE, "email": rows.EMAIL}
+
+
+@dataclass(frozen=True)
+class Content:
+    """What a folder says: records by collection and id, blobs by SHA-256, and notices for its publisher."""
+
+    collections: Mapping[str, Mapping[str, dict[str, Any]]]
+    blobs: Mapping[str, bytes]
+    notices: tuple[str, ...] = ()
+
+
+def read(folder: Path, now: float) -> Content:
+    """Return the content of `folder` as of `now` (epoch seconds). Raises SourceError with every mistake."""
+    if not folder.is_dir():
+        raise ContentError(f"The folder {folder} does not exist.", remedy="Name the folder that holds park.toml.")
+    problems = Problems()
+    park = _park(folder, problems)
+    zone = _zone(park, problems)
+    plans, blobs = floors.plans(folder, problems)
+    collections = {
+        "park": [park],
+        "pages": documents.pages(folder, problems),
+        "companies": directory.companies(folder, problems),
+        "services": directory.services(folder, problems),
+        "events": calendars.events(folder, zone, now, problems),
+        "news": [*documents.articles(folder, zone, problems), *feeds.articles(folder, zone, problems)],
+        "plans": plans,
+        "stops": timetables.stops(folder, problems),
+    }
+    _check_references(folder, collections, problems)
+    for path in sorted(folder.iterdir()):
+        if not _KNOWN.fullmatch(path.name):
+            problems.notice(f"{path.name} is not published: no collection has a file of that name.")
+    problems.raise_if_any()
+    named = {name: {each["id"]: _bare(each) for each in records} for name, records in collections.items()}
+    return Content(named, blobs, tuple(problems.notices))
+
+
+def _bare(record: dict[str, Any]) -> dict[str, Any]:
+    """Return a record without its empty fields: what is not said costs no bytes and can't be shown empty."""
+    return {key: value for key, value in record.items() if value not in ("", None, [], {})}
+
+
+def _park(folder: Path, problems: Problems) -> dict[str, Any]:
+    """Return the park's own record, from park.toml."""
+    path = folder / "park.toml"
+    text = tables.decoded(path, path.name, problems) if path.is_file() else ""
+    try:
+        values = tomllib.loads(text or "")
+    except tomllib.TOMLDecodeError as error:
+        line = _TOML_LINE.search(str(error))
+        problems.add(path.name, int(line[1]) if line else 0, f"it is not TOML ({error}).", "Correct this line.")
+        return {"id": "park"}
+    row = rows.Row(path.name, 0, {}, problems)
+    for key in values.keys() - set(_PARK):
+        row.wrong(f'the key "{key}" is unknown.', f"Known keys: {', '.join(_PARK)}.")
+    if not values.get("name"):
+        row.wrong("the park has no name.", 'Write a line such as name = "Parc Exemple".')
+    return {
+        "id": "park",
+        **{key: _word(values, key, row) for key in ("name", "address", "phone", "email", "timezone")},
+        **{key: _languages(values, key, row) for key in ("tagline", "opening")},
+        "colours": _colours(values.get("colours", {}), row),
+    }
+
+
+def _word(values: dict[str, Any], key: str, row: rows.Row) -> str:
+    value = values.get(key, "")
+    if not isinstance(value, str):
+        row.wrong(f'the key "{key}" is not a text.', f'Write {key} = "…".')
+        return ""
+    if value and key in _FORMS and not _FORMS[key][0].fullmatch(value):
+        row.wrong(f'the key "{key}" holds "{value}" where {_FORMS[key][1]} is expected.', "Correct it.")
+    return rows.clean(value)
+
+
+def _languages(values: dict[str, Any], key: str, row: rows.Row) -> dict[str, str]:
+    value = values.get(key, {})
+    if not isinstance(value, dict) or not all(isinstance(each, str) for each in value.values()):
+        row.wrong(f'the key "{key}" is not a table of texts.', f'Write [{key}] and then fr = "…", en = "…".')
+        return {}
+    if value and "fr" not in value:
+        row.wrong(f'the key "{key}" has no French text.', f'Add fr = "…" under [{key}].')
+    return {language: rows.clean(value[language]) for language in LANGUAGES if language in value}
+
+
+def _colours(value: Any, row: rows.Row) -> dict[str, str]:
+    if not isinstance(value, dict):
+        row.wrong('the key "colours" is not a table.', 'Write [colours] and then accent = "#0b6e63".')
+        return {}
+    for name, colour in value.items():
+        if not isinstance(colour, str) or not rows.COLOUR[0].fullmatch(colour):
+            row.wrong(f'the colour "{name}" is "{colour}".', f"Write {rows.COLOUR[1]}.")
+    return {name: value[name] for name in ("accent", "accent_dark") if name in value}
+
+
+def _zone(park: dict[str, Any], problems: Problems) -> ZoneInfo:
+    name = park.get("timezone") or "Europe/Paris"
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        problems.add("park.toml", 0, f'the time zone "{name}" is unknown.', "Write one such as Europe/Paris.")
+        return ZoneInfo("Europe/Paris")
+
+
+def _check_references(folder: Path, collections: dict[str, list[dict[str, Any]]], problems: Problems) -> None:
+    """Note companies whose floor or room is on no plan, and services that nobody provides."""
+    places = {plan["id"]: {place["id"] for place in plan["places"]} for plan in collections["plans"]}
+    table = "companies.xlsx" if (folder / "companies.xlsx").exists() else "companies.csv"
+    for company in collections["companies"]:
+        floor, room = company["floor"], company["room"]
+        if floor and floor not in places:
+            problems.add(table, 0, f'{company["id"]} is on the floor "{floor}".', f"Plans are: {', '.join(places)}.")
+        elif room and room not in places.get(floor, ()):
+            problems.add(
+                table, 0, f'{company["id"]} is in the room "{room}".', f"Add it to plan/places.csv, plan {floor}."
+            )
+    providers = {"park", *(company["id"] for company in collections["companies"])}
+    table = "services.xlsx" if (folder / "services.xlsx").exists() else "services.csv"
+    for service in collections["services"]:
+        if service["provider"] and service["provider"] not in providers:
+            problems.add(
+                table,
+                0,
+                f'{service["id"]} is provided by "{service["provider"]}".',
+                'Write a company\'s id, or "park".',
+            )
