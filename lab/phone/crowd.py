@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from lab import talk
 from lab.phone import dhcp, lease
+from lab.phone.lease import Lease
 from lab.phone.robot import Page, Robot
 
 MOST = 250
@@ -35,7 +36,7 @@ class Guest:
     """One phone: its number, and what its visit took in milliseconds."""
 
     number: int
-    lease: lease.Lease | None = None
+    lease: Lease | None = None
     times: dict[str, float] = field(default_factory=dict)
     online: bool = False
     portal: str = ""  # where the welcome page was, such as http://host/fr
