@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: EUPL-1.2
+"""Writes the configuration of dnsmasq: DHCP, DNS and router advertisements for guests; starts nothing."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edge_core.errors import NetworkError
+
+if TYPE_CHECKING:
+    from edge_core.settings import Settings
+
+API_PATH = "/api/captive"
+"""Path of the RFC 8908 answer, which option 114 (RFC 8910) tells."""
+
+
+def require() -> None:
+    """Check that dnsmasq is installed. Raises NetworkError."""
+    if not shutil.which("dnsmasq", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"):
+        raise NetworkError(
+            "The program dnsmasq is not installed; without it guests get no address and no names.",
+            remedy="Install it: apt install dnsmasq-base.",
+        )
+
+
+def write(settings: Settings) -> Path:
+    """Write the file, whole or not at all, and return its path."""
+    path = settings.generated_dir / "dnsmasq.conf"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    settings.leases_file.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_suffix(".new")
+    draft.write_text(render(settings, lone_user=_lone_user()), encoding="utf-8")
+    draft.replace(path)
+    return path
+
+
+def render(settings: Settings, *, lone_user: bool) -> str:
+    """Return the file's text. `lone_user`: this user namespace has one user, so there is none to change to."""
+    lan, name = settings.lan, settings.portal.hostname
+    first, last = lan.dhcp_range
+    own = [str(address.ip) for address in (lan.ipv4, lan.ipv6) if address]
+    lines = [
+        "# Written by Parvis at each start; changes here are lost.",
+        *(["user=root", "group="] if lone_user else []),
+        "pid-file=",
+        f"interface={lan.interface}",
+        "except-interface=lo",
+        "bind-dynamic",
+        # DNS: only the servers of the settings; nothing of this host's own names.
+        "no-resolv",
+        "no-hosts",
+        "no-poll",
+        *(f"server={address}" for address in settings.wan.dns),
+        "cache-size=10000",
+        "dns-forward-max=2000",
+        "domain-needed",
+        "bogus-priv",
+        f"host-record={name},{','.join(own)}",
+        # DHCP: no ping before each offer (it costs 3 s), refuse foreign leases at once, no addresses in the log.
+        "dhcp-authoritative",
+        "no-ping",
+        "quiet-dhcp",
+        f"dhcp-leasefile={settings.leases_file}",
+        f"dhcp-lease-max={int(last) - int(first) + 1}",
+        f"dhcp-range={first},{last},{lan.ipv4.netmask},{lan.lease_time}s",
+        f"dhcp-option=option:router,{lan.ipv4.ip}",
+        f"dhcp-option=option:dns-server,{lan.ipv4.ip}",
+    ]
+    if settings.portal.tls_certificate:
+        # RFC 8910 allows https only; dnsmasq 2.90 knows no name for this option.
+        lines.append(f"dhcp-option=114,https://{name}{API_PATH}")
+    if lan.ipv6:
+        lines += [
+            "enable-ra",
+            "quiet-ra",
+            "quiet-dhcp6",
+            f"dhcp-range={lan.ipv6.network.network_address},ra-stateless,{lan.ipv6.network.prefixlen},{lan.lease_time}s",
+            "dhcp-option=option6:dns-server,[::]",
+        ]
+    return "\n".join([*lines, ""])
+
+
+def _lone_user() -> bool:
+    """Tell whether this user namespace maps a single user, as `unshare -Ur` makes it (user_namespaces(7))."""
+    try:
+        rows = Path("/proc/self/uid_map").read_text(encoding="ascii").splitlines()
+        return sum(int(row.split()[2]) for row in rows) == 1
+    except (OSError, ValueError, IndexError):
+        return False

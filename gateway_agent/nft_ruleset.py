@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: EUPL-1.2
+"""The ruleset as text: a pure template, the only place that says which packets pass.
+
+A flow is judged once, at its first packet: the nat prerouting chain looks the guest up (MAC and leased address for
+IPv4, MAC alone for the many addresses of IPv6) and writes the grant into the conntrack mark. Each later packet meets
+one rule. One packet in 32 is looked up again, so that a flow doesn't outlive its grant even with no process of ours.
+Nothing grows with the number of guests.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from edge_core.settings import Settings
+
+TABLE = "parvis"
+LIVE = 0x80000000
+"""The bit of a conntrack mark that lets its flow through; the other 31 are the grant's id."""
+SIZE = 65536
+"""Elements that each set may hold."""
+SAMPLE = 32
+"""One packet in so many is checked again."""
+
+_ICMPV6 = (
+    "nd-neighbor-solicit, nd-neighbor-advert, nd-router-solicit, echo-request, "
+    "mld-listener-report, mld-listener-done, mld2-listener-report"
+)
+_NO_RULES = (
+    "#",
+    "}",
+    "table ",
+    "chain ",
+    "map ",
+    "set ",
+    "counter refused",
+    "counter dns_",
+    "counter spoofed",
+    "comment ",
+)
+
+_TEMPLATE = """\
+table inet parvis {{
+ comment "parvis {version}"
+
+ # The grants. Every element carries its session's own timeout: with the agent dead, the kernel still ends it.
+ map grant4 {{ type ether_addr . ipv4_addr : mark; flags timeout; size {size}; }}
+ map grant6 {{ type ether_addr : mark; flags timeout; size {size}; }}
+ set live {{ type mark; flags timeout; size {size}; }}
+ set dns_rate {{ type ether_addr; flags dynamic,timeout; timeout 1m; size {size}; }}
+ counter refused {{ }}
+ counter dns_dropped {{ }}
+ counter spoofed {{ }}
+
+ chain prerouting {{ type nat hook prerouting priority dstnat; policy accept;
+  iifname "{lan}" jump arrive
+ }}
+ chain arrive {{
+  meta nfproto ipv4 meta l4proto {{ tcp, udp }} th dport 53 dnat ip to {lan4}
+{resolver6}
+  # What is for the gateway itself is nobody's Internet usage; port 80 there is the portal.
+  fib daddr type local goto to_gateway
+  # Guest to guest through the gateway would go round the isolation of the access points.
+  ip daddr {net4} return
+{guests6}
+  ct mark set ether saddr . ip saddr map @grant4
+{grant6}
+  ct mark 0 goto to_portal
+ }}
+ chain to_gateway {{
+  tcp dport 80 goto to_portal
+ }}
+ chain to_portal {{
+  meta nfproto ipv4 tcp dport 80 dnat ip to {lan4}:{portal}
+{portal6}
+ }}
+ chain postrouting {{ type nat hook postrouting priority srcnat; policy accept;
+  ct mark and {live:#x} == 0 accept
+  oifname "{wan}" masquerade
+  drop
+ }}
+
+ chain forward {{ type filter hook forward priority filter; policy drop;
+  numgen inc mod {sample} 0 jump recheck
+  ct mark and {live:#x} != 0 accept
+  iifname "{lan}" goto refuse
+  oifname "{lan}" drop
+  # Neither from nor to guests: not ours to judge.
+  accept
+ }}
+ chain recheck {{
+  ct mark and {live:#x} == 0 return
+  ct mark != @live ct mark set ct mark and {mask:#x}
+  iifname "{lan}" meta nfproto ipv4 ether saddr . ip saddr != @grant4 counter name spoofed drop
+  iifname "{lan}" meta nfproto ipv6 ether saddr != @grant6 counter name spoofed drop
+ }}
+ chain refuse {{
+  counter name refused
+  meta l4proto tcp reject with tcp reset
+  reject with icmpx type admin-prohibited
+ }}
+
+ chain input {{ type filter hook input priority filter; policy accept;
+  iifname "{lan}" goto from_guests
+  iifname "{wan}" goto from_wan
+ }}
+ chain from_guests {{
+  # Before "established": a tunnel through DNS keeps one flow. Local flows carry no mark, the MAC tells the grant.
+  meta l4proto {{ tcp, udp }} th dport 53 ether saddr != @grant6 jump dns_before_grant
+  ct state established,related accept
+  udp dport {{ 53, 67 }} accept
+  ip daddr {lan4} tcp dport {{ {doors} }} accept
+  icmp type echo-request accept
+{input6}
+  goto refuse
+ }}
+ chain dns_before_grant {{
+  update @dns_rate {{ ether saddr limit rate over 20/second burst 60 packets }} counter name dns_dropped drop
+ }}
+ # A technician's way in (SSH and what the host's own firewall says) is left alone; what serves guests is shut.
+ chain from_wan {{
+  ct state established,related accept
+  ip daddr {lan4} drop
+{wan6}
+  tcp dport {{ 53, {services} }} drop
+  udp dport {{ 53, 67, 547 }} drop
+ }}
+ # Never reached: that a rule reads `ct bytes` turns on the counting of bytes where sysctl may not be written.
+ chain accounting {{
+  ct bytes 0
+ }}
+}}
+"""
+
+
+def render(settings: Settings, elements: Iterable[str] = ()) -> str:
+    """Return the input of one `nft -f`: it replaces our table by a fresh one that already holds `elements`.
+
+    `elements` are lines such as `add element inet parvis live { 0x80000001 timeout 60000ms }`. One transaction:
+    no packet meets half of it.
+    """
+    return "\n".join(
+        [f"table inet {TABLE}", f"delete table inet {TABLE}", _text(settings, version(settings)), *elements, ""]
+    )
+
+
+def version(settings: Settings) -> str:
+    """Return the ruleset's version: the same for the same rules, whatever the elements."""
+    return hashlib.sha256(_text(settings, "").encode()).hexdigest()[:16]
+
+
+def rules(settings: Settings) -> int:
+    """Return how many rules the kernel holds once the ruleset is loaded: each stands on one line of the text."""
+    lines = (line.strip() for line in _text(settings, "").splitlines())
+    return sum(1 for line in lines if line and not line.startswith(_NO_RULES))
+
+
+def _text(settings: Settings, mark: str) -> str:
+    lan, portal = settings.lan, settings.portal.port
+    doors = sorted({53, 80, portal} | ({443} if settings.portal.tls_certificate else set()))
+    services = sorted({portal, settings.kiosk.port, settings.broker.port})
+    return _TEMPLATE.format(
+        version=mark,
+        size=SIZE,
+        sample=SAMPLE,
+        live=LIVE,
+        mask=LIVE - 1,
+        lan=lan.interface,
+        wan=settings.wan.interface,
+        lan4=lan.ipv4.ip,
+        net4=lan.ipv4.network,
+        portal=portal,
+        doors=", ".join(map(str, doors)),
+        services=", ".join(map(str, services)),
+        **_sixth(settings, ", ".join(map(str, doors))),
+    )
+
+
+def _sixth(settings: Settings, doors: str) -> dict[str, str]:
+    """Return the lines of IPv6; without an address of ours there, guests' IPv6 is refused and nothing else."""
+    lan6 = settings.lan.ipv6
+    if lan6 is None:
+        return dict.fromkeys(("resolver6", "guests6", "grant6", "portal6", "input6", "wan6"), "")
+    return {
+        "resolver6": f"  meta nfproto ipv6 meta l4proto {{ tcp, udp }} th dport 53 dnat ip6 to {lan6.ip}",
+        "guests6": f"  ip6 daddr {lan6.network} return",
+        "grant6": f"  ip6 saddr {lan6.network} ct mark set ether saddr map @grant6",
+        "portal6": f"  meta nfproto ipv6 tcp dport 80 dnat ip6 to [{lan6.ip}]:{settings.portal.port}",
+        "input6": f"""\
+  ip6 daddr {lan6.ip} tcp dport {{ {doors} }} accept
+  udp dport 547 accept
+  icmpv6 type {{ {_ICMPV6} }} accept""",
+        "wan6": f"  ip6 daddr {lan6.ip} drop",
+    }
