@@ -58,8 +58,9 @@ def serve(options: argparse.Namespace) -> None:
         signal.signal(number, lambda *_: ending.set())
     inbox, contract, connection = Inbox(), Contract(), store.open_writer(options.store)
     sites = _Sites(options.store, options.feed_site)
-    watch = Watch(options.repository, sites, lambda site, version: link.publish_feed(site, version))
-    link = Link(options.broker, inbox, watch.tell_again)
+    link = Link(options.broker, inbox)
+    watch = Watch(options.repository, sites, link.publish_feed)
+    link.on_up = watch.tell_again
     writer = Writer(connection, contract, inbox, link.publish, accept=options.answer == "accept")
     surroundings = Surroundings(
         options.store, options.repository, inbox, options.answer == "manual",

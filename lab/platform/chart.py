@@ -4,13 +4,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
+from lab.platform import words
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+
+    _Scale = Callable[[float], float]
 
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 720, 220, 40, 12, 12, 26
 _STEPS = (10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000, 50000, 100000)
@@ -30,7 +33,7 @@ def draw(windows: Sequence[Window], *, title: str) -> Markup:
     """Draw associated people as an area and people online as a line, over time; gaps where a group was too small."""
     first, last = windows[0].start, max(windows[-1].start + windows[-1].seconds, windows[0].start + 1)
     top = max([w.associated or 0 for w in windows] + [w.online or 0 for w in windows] + [10])
-    step = next((s for s in _STEPS if top / s <= 4), _STEPS[-1])  # noqa: PLR2004 - at most four grid lines
+    step = next((s for s in _STEPS if top / s <= 4), _STEPS[-1])
     ceiling = -(-top // step) * step
 
     def x(time: float) -> float:
@@ -52,21 +55,23 @@ def draw(windows: Sequence[Window], *, title: str) -> Markup:
 
 def _grid(height: float, people: int) -> Markup:
     return Markup(
-        '<line class="grid" x1="{}" x2="{}" y1="{:.1f}" y2="{:.1f}"/><text class="axis" x="{}" y="{:.1f}" text-anchor="end">{}</text>'
+        '<line class="grid" x1="{}" x2="{}" y1="{:.1f}" y2="{:.1f}"/>'
+        '<text class="axis" x="{}" y="{:.1f}" text-anchor="end">{}</text>'
     ).format(LEFT, WIDTH - RIGHT, height, height, LEFT - 6, height + 4, people)
 
 
 def _hour(place: float, time: float) -> Markup:
-    shape = '<text class="axis" x="{:.1f}" y="{}" text-anchor="{}">{}</text>'
     anchor = "start" if place < LEFT + 1 else "end" if place > WIDTH - RIGHT - 1 else "middle"
-    return Markup(shape).format(place, HEIGHT - 8, anchor, datetime.fromtimestamp(time).astimezone().strftime("%H:%M"))
+    return Markup('<text class="axis" x="{:.1f}" y="{}" text-anchor="{}">{}</text>').format(
+        place, HEIGHT - 8, anchor, words.clock(time)[:5]
+    )
 
 
 def _marks(first: float, last: float) -> list[float]:
     return [first + (last - first) * part / 4 for part in range(5)]
 
 
-def _runs(windows: Sequence[Window], what: str, x, y, floor: float | None) -> list[Markup]:  # type: ignore[no-untyped-def]  # noqa: ANN001
+def _runs(windows: Sequence[Window], what: str, x: _Scale, y: _Scale, floor: float | None) -> list[Markup]:
     """One path for each run of windows that tell a number, drawn as steps: a window holds one number."""
     paths, run = [], []
     for window in [*windows, None]:

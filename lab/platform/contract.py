@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: EUPL-1.2
-"""The contract's schemas at work: what a valid message is. Reads contracts/schemas at start and decides, nothing else."""
+"""The contract's schemas at work: says what a valid message is. Reads contracts/schemas at start, nothing later."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _MAX = 9007199254740991
 
 @dataclass(frozen=True)
 class Event:
-    """A valid event: `at` is its clock in seconds since 1970, `data` its data as parsed, `known` whether we can read it."""
+    """A valid event: `at` is its time in seconds since 1970, `known` tells whether we can read its data."""
 
     epoch: str
     seq: int
@@ -65,10 +65,10 @@ class Contract:
         self._envelope = self._messages["event"]
 
     def message(self, name: str, payload: bytes) -> dict[str, Any]:
-        """Read a control message (state, birth, replied); Refused where it is invalid."""
+        """Read a control message (state, birth, replied); RefusedError where it is invalid."""
         value = wire.parse_json(wire.unpack(payload))
         if not self._messages[name].is_valid(value):
-            raise wire.Refused("invalid_" + name)
+            raise wire.RefusedError("invalid_" + name)
         return dict(value)
 
     def event(self, raw: Any, topic: Topic) -> Event | Invalid:
@@ -103,7 +103,7 @@ def _event(raw: dict[str, Any], klass: str, *, known: bool) -> Event | Invalid:
 def _invalid(raw: Any, reason: str) -> Invalid:
     epoch = raw.get("epoch") if isinstance(raw, dict) else None
     seq = raw.get("seq") if isinstance(raw, dict) else None
-    if not isinstance(epoch, str) or not 8 <= len(epoch) <= 64 or not epoch.isascii():  # noqa: PLR2004 - as the schema
+    if not isinstance(epoch, str) or not 8 <= len(epoch) <= 64 or not epoch.isascii():
         epoch = None
     if type(seq) is not int or not 1 <= seq <= _MAX:
         seq = None

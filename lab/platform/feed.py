@@ -19,9 +19,9 @@ _PLACES = ("metadata/timestamp.json", "timestamp.json")
 
 
 class Watch(threading.Thread):
-    """Looks ten times a second and tells each site what it was not told yet. `version`: the latest, None before the first.
+    """Looks ten times a second and tells each site what it was not told yet.
 
-    `sites` returns the sites to tell; `tell` returns whether it could.
+    `sites` returns the sites to tell; `tell` returns whether it could. `version`: the latest, None before the first.
     """
 
     def __init__(self, repository: Path, sites: Callable[[], Iterable[str]], tell: Callable[[str, int], bool]) -> None:

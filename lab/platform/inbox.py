@@ -26,7 +26,7 @@ class Message:
 
 @dataclass(frozen=True)
 class Decision:
-    """What a person decided on a page: `change` runs in the writer's transaction; `done` gets the device to reply to."""
+    """What a person decided: `change`, in the writer's transaction, returns the device to reply to, for `done`."""
 
     change: Callable[[sqlite3.Connection], int | None]
     done: Future[Any]

@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lab.platform import projections
-from lab.platform.contract import GAP, Event, Invalid
+from lab.platform.contract import GAP, Event
 
 if TYPE_CHECKING:
     import sqlite3
@@ -18,6 +18,18 @@ _INSERT = (
     "INSERT INTO events (stream, seq, id, class, type, at, boot, monotonic, synchronised, data)"
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
 )
+
+
+class Letter(NamedTuple):
+    """What is kept of an invalid event; `stream` and `seq` are both set or both None."""
+
+    device: int
+    stream: int | None
+    seq: int | None
+    klass: str
+    at: float
+    reason: str
+    body: str
 
 
 def device_id(connection: sqlite3.Connection, site: str, name: str, now: float) -> int:
@@ -41,7 +53,7 @@ def stream_id(connection: sqlite3.Connection, device: int, epoch: str) -> int:
     return int(row[0])
 
 
-def apply(connection: sqlite3.Connection, device: int, stream: int, events: Sequence[Event], now: float) -> None:
+def apply(connection: sqlite3.Connection, device: int, stream: int, events: Sequence[Event]) -> None:
     """Store valid events of one stream and what follows from them."""
     groups: dict[tuple[str, bool], list[Event]] = defaultdict(list)
     for event in events:
@@ -57,23 +69,20 @@ def apply(connection: sqlite3.Connection, device: int, stream: int, events: Sequ
         )
         if new < len(group):
             _note_conflicts(connection, stream, group)
-        if known:
-            _follow(connection, device, stream, name, group, now)
+        if name == GAP:
+            _declare(connection, stream, group)
+        elif known:
+            projections.apply(connection, device, name, group)
     _learn_clock(connection, device, events)
 
 
-def set_aside(
-    connection: sqlite3.Connection, device: int, stream: int | None, klass: str, invalid: Invalid, now: float
-) -> None:
+def set_aside(connection: sqlite3.Connection, letter: Letter) -> None:
     """Keep an invalid event with its reason; the acknowledgement passes over it where it is numbered (R-106)."""
-    if stream is not None:
-        target = "ON CONFLICT (stream, seq) WHERE seq IS NOT NULL"
-    else:
-        target = "ON CONFLICT (device, body) WHERE seq IS NULL"
+    target = "(device, body) WHERE seq IS NULL" if letter.seq is None else "(stream, seq) WHERE seq IS NOT NULL"
     connection.execute(
         "INSERT INTO dead_letters (device, stream, seq, class, at, reason, body) VALUES (?, ?, ?, ?, ?, ?, ?)"
-        f" {target} DO UPDATE SET times = times + 1",
-        [device, stream, invalid.seq if stream is not None else None, klass, now, invalid.reason, invalid.body],
+        f" ON CONFLICT {target} DO UPDATE SET times = times + 1",
+        letter,
     )
 
 
@@ -93,16 +102,15 @@ def _note_conflicts(connection: sqlite3.Connection, stream: int, group: Sequence
         connection.execute("UPDATE streams SET conflicts = conflicts + ? WHERE id = ?", [conflicts, stream])
 
 
-def _follow(  # noqa: PLR0917 - one call, each argument a different thing
-    connection: sqlite3.Connection, device: int, stream: int, name: str, group: Sequence[Event], now: float
-) -> None:
-    if name == GAP:
-        connection.executemany(
-            "INSERT INTO gaps VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-            [(stream, e.seq, *(e.data[key] for key in ("first", "last", "count", "reason"))) for e in group],
-        )
-    else:
-        projections.apply(connection, device, name, group, now)
+def _declare(connection: sqlite3.Connection, stream: int, group: Sequence[Event]) -> None:
+    """Note what gap events declare as gone, for the ledger (R-302)."""
+    connection.executemany(
+        "INSERT INTO gaps VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        [
+            (stream, event.seq, *(int(event.data[key]) for key in ("first", "last", "count")), event.data["reason"])
+            for event in group
+        ],
+    )
 
 
 def _learn_clock(connection: sqlite3.Connection, device: int, events: Sequence[Event]) -> None:

@@ -23,15 +23,15 @@ LONGEST_WAIT = 60.0
 
 
 class Link:
-    """Stays connected, with full jitter between tries (R-503). `up` tells whether it is."""
+    """Stays connected, with full jitter between tries (R-503). `on_up` is called each time that it is."""
 
-    def __init__(self, url: str, inbox: Inbox, connected: Callable[[], None]) -> None:
+    def __init__(self, url: str, inbox: Inbox) -> None:
         parts = urlsplit(url)
         if parts.scheme not in ("mqtt", "mqtts") or not parts.hostname:
             raise ValueError(f"--broker {url}: expected mqtt://HOST:PORT or mqtts://HOST:PORT")
         self._address = (parts.hostname, parts.port or (8883 if parts.scheme == "mqtts" else 1883))
         self._inbox = inbox
-        self._on_up = connected
+        self.on_up: Callable[[], None] = lambda: None
         self._failures = 0
         self.up = False
         self._client = mqtt.Client(CallbackAPIVersion.VERSION2, protocol=mqtt.MQTTv311)
@@ -73,7 +73,7 @@ class Link:
         client.subscribe([(topic, 1) for topic in SUBSCRIPTIONS])
         self.up = True
         log.info("Connected to the broker at %s:%d.", *self._address)
-        self._on_up()
+        self.on_up()
 
     def _lost(self, _client: mqtt.Client, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
         self.up = False

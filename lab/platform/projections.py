@@ -13,14 +13,14 @@ if TYPE_CHECKING:
     from lab.platform.contract import Event
 
 
-def apply(connection: sqlite3.Connection, device: int, name: str, group: Sequence[Event], now: float) -> None:
+def apply(connection: sqlite3.Connection, device: int, name: str, group: Sequence[Event]) -> None:
     """Apply valid events of one known type, inside the caller's transaction."""
     follow = _FOLLOWERS.get(name)
     if follow is not None:
-        follow(connection, device, group, now)
+        follow(connection, device, group)
 
 
-def _started(connection: sqlite3.Connection, device: int, group: Sequence[Event], _now: float) -> None:
+def _started(connection: sqlite3.Connection, device: int, group: Sequence[Event]) -> None:
     connection.executemany(
         "INSERT INTO sessions (device, session, plan, started) VALUES (?, ?, ?, ?)"
         " ON CONFLICT DO UPDATE SET started = excluded.started, plan = excluded.plan",
@@ -28,7 +28,7 @@ def _started(connection: sqlite3.Connection, device: int, group: Sequence[Event]
     )
 
 
-def _ended(connection: sqlite3.Connection, device: int, group: Sequence[Event], _now: float) -> None:
+def _ended(connection: sqlite3.Connection, device: int, group: Sequence[Event]) -> None:
     connection.executemany(
         "INSERT INTO sessions (device, session, plan, ended, reason, duration, up_bytes, down_bytes)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET ended = excluded.ended, reason = excluded.reason,"
@@ -41,7 +41,7 @@ def _ended(connection: sqlite3.Connection, device: int, group: Sequence[Event], 
     )  # fmt: skip
 
 
-def _window(connection: sqlite3.Connection, device: int, group: Sequence[Event], _now: float) -> None:
+def _window(connection: sqlite3.Connection, device: int, group: Sequence[Event]) -> None:
     connection.executemany(
         "INSERT INTO presence VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
         [
@@ -51,7 +51,7 @@ def _window(connection: sqlite3.Connection, device: int, group: Sequence[Event],
     )
 
 
-def _requested(connection: sqlite3.Connection, device: int, group: Sequence[Event], _now: float) -> None:
+def _requested(connection: sqlite3.Connection, device: int, group: Sequence[Event]) -> None:
     """Create each request once, whatever number it comes under (R-401); the answer is another module's."""
     connection.executemany(
         "INSERT INTO requests (request, device, kind, subject, data, place, at, state)"
@@ -71,7 +71,7 @@ def _requested(connection: sqlite3.Connection, device: int, group: Sequence[Even
     )
 
 
-_FOLLOWERS: dict[str, Callable[[sqlite3.Connection, int, Sequence[Event], float], None]] = {
+_FOLLOWERS: dict[str, Callable[[sqlite3.Connection, int, Sequence[Event]], None]] = {
     "eu.parvis.session.started.v1": _started,
     "eu.parvis.session.ended.v1": _ended,
     "eu.parvis.presence.window.v1": _window,

@@ -25,7 +25,7 @@ _WINDOW = 50
 
 
 def answer(connection: sqlite3.Connection, request: str, state: str, reason: str | None, now: float) -> int | None:
-    """Decide on a request and write the reply, in the caller's transaction; return its device, None where it can't be."""
+    """Decide and write the reply, in the caller's transaction; return the device, None where it can't be decided so."""
     row = connection.execute("SELECT n, device, state, reference FROM requests WHERE request = ?", [request]).fetchone()
     if row is None or state not in DECISIONS[row[2]]:
         return None

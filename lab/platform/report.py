@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from lab.platform.replies import DECISIONS
@@ -47,22 +47,20 @@ def judge(account: dict[str, int] | None, *, acked: int, held: int, lost: int, c
 
     `held` counts what arrived or was set aside, `lost` what never came and no gap declared.
     """
-    if conflicts:
-        return Verdict("conflict", "bad", conflicts)
-    if lost:
-        return Verdict("lost", "bad", lost)
     if account is None:
-        return Verdict("unknown", "busy", 0)
-    if account["acked"] > held:
-        return Verdict("lost", "bad", account["acked"] - held)
-    gap = account["created"] - account["acked"] - account["pending"] - account["dropped"]
-    if gap:
-        return Verdict("unbalanced", "bad", abs(gap))
-    if account["created"] > acked:
-        return Verdict("pending", "busy", account["created"] - acked)
-    if account["dropped"]:
-        return Verdict("declared", "good", account["dropped"])
-    return Verdict("complete", "good", held)
+        findings = [("conflict", "bad", conflicts), ("lost", "bad", lost)]
+        rest = Verdict("unknown", "busy", 0)
+    else:
+        unexplained = account["created"] - account["acked"] - account["pending"] - account["dropped"]
+        findings = [
+            ("conflict", "bad", conflicts),
+            ("lost", "bad", max(lost, account["acked"] - held)),
+            ("unbalanced", "bad", abs(unexplained)),
+            ("pending", "busy", account["created"] - acked),
+            ("declared", "good", account["dropped"]),
+        ]
+        rest = Verdict("complete", "good", held)
+    return next((Verdict(*finding) for finding in findings if finding[2] > 0), rest)
 
 
 def devices(connection: sqlite3.Connection) -> list[dict[str, Any]]:
@@ -82,13 +80,22 @@ def _device(connection: sqlite3.Connection, row: sqlite3.Row) -> dict[str, Any]:
         conflicts=row["conflicts"] or 0,
     )
     return {
-        "site": row["site"], "device": row["name"], "online": bool(row["online"]), "epoch": row["epoch"],
-        "version": birth.get("version"), "content": (birth.get("content") or {}).get("version"), "seen_at": row["seen_at"],
-        "received": received, "acked_seq": acked, "duplicates": row["duplicates"] or 0, "conflicts": row["conflicts"] or 0,
-        "gaps": row["gaps"], "missing_declared": missing[0], "missing_undeclared": missing[1], "set_aside": row["aside"],
-        "refused": row["refused"], "replies": row["replies"], "replied": row["replied"], "account": birth.get("account"),
-        "verdict": {"word": verdict.word, "grade": verdict.grade, "n": verdict.n},
-    }  # fmt: skip
+        "site": row["site"],
+        "device": row["name"],
+        "online": bool(row["online"]),
+        "version": birth.get("version"),
+        "content": (birth.get("content") or {}).get("version"),
+        "received": received,
+        "acked_seq": acked,
+        "duplicates": row["duplicates"] or 0,
+        "conflicts": row["conflicts"] or 0,
+        "missing_declared": missing[0],
+        "missing_undeclared": missing[1],
+        "set_aside": row["aside"],
+        "account": birth.get("account"),
+        "verdict": asdict(verdict),
+        **{key: row[key] for key in ("epoch", "seen_at", "gaps", "refused", "replies", "replied")},
+    }
 
 
 def totals(connection: sqlite3.Connection) -> dict[str, int]:

@@ -35,14 +35,16 @@ CREATE TABLE events (
     data TEXT NOT NULL, UNIQUE (stream, seq)
 ) STRICT;
 CREATE TABLE dead_letters (
-    n INTEGER PRIMARY KEY, device INTEGER NOT NULL, stream INTEGER, seq INTEGER, class TEXT NOT NULL, at REAL NOT NULL,
+    n INTEGER PRIMARY KEY, device INTEGER NOT NULL, stream INTEGER, seq INTEGER, class TEXT NOT NULL,
+    at REAL NOT NULL,
     reason TEXT NOT NULL, body TEXT NOT NULL, times INTEGER NOT NULL DEFAULT 1
 ) STRICT;
 CREATE UNIQUE INDEX dead_numbered ON dead_letters (stream, seq) WHERE seq IS NOT NULL;
 CREATE UNIQUE INDEX dead_unnumbered ON dead_letters (device, body) WHERE seq IS NULL;
 -- Spans that the device says it does not hold any more, and spans that the acknowledgement has passed over.
 CREATE TABLE gaps (
-    stream INTEGER NOT NULL, seq INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL, count INTEGER NOT NULL,
+    stream INTEGER NOT NULL, seq INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
+    count INTEGER NOT NULL,
     reason TEXT NOT NULL, PRIMARY KEY (stream, seq)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE holes (
@@ -64,11 +66,13 @@ CREATE TABLE presence (
     online INTEGER, PRIMARY KEY (device, zone, start)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE requests (
-    n INTEGER PRIMARY KEY, request TEXT NOT NULL UNIQUE, device INTEGER NOT NULL, kind TEXT NOT NULL, subject TEXT NOT NULL,
+    n INTEGER PRIMARY KEY, request TEXT NOT NULL UNIQUE, device INTEGER NOT NULL, kind TEXT NOT NULL,
+    subject TEXT NOT NULL,
     data TEXT NOT NULL, place TEXT, at REAL NOT NULL, state TEXT NOT NULL, reason TEXT, reference TEXT
 ) STRICT;
 CREATE TABLE replies (
-    device INTEGER NOT NULL, n INTEGER NOT NULL, request TEXT NOT NULL, state TEXT NOT NULL, reason TEXT, reference TEXT,
+    device INTEGER NOT NULL, n INTEGER NOT NULL, request TEXT NOT NULL, state TEXT NOT NULL, reason TEXT,
+    reference TEXT,
     at TEXT NOT NULL, PRIMARY KEY (device, n)
 ) STRICT, WITHOUT ROWID;
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: EUPL-1.2
-"""For tests: a real broker and the platform as processes of their own, and a device that says whatever it is told to."""
+"""For tests: a real broker and the platform as processes, and a device that says whatever it is told to."""
 
 from __future__ import annotations
 
@@ -152,13 +152,15 @@ class Device:
         """Publish state and birth with the given account."""
         self.publish("state", {"online": True, "epoch": self.epoch}, retain=True)
         zero = {"created": 0, "acked": 0, "pending": 0, "dropped": 0}
-        body = {
+        body: dict[str, Any] = {
             "version": "0.1.0", "epoch": self.epoch, "boot": "b1", "schemas": [], "content": {"version": None},
             "account": {**zero, **account}, "oldest": oldest, "at": "2025-03-04T12:00:00Z",
         }  # fmt: skip
         self.publish("birth", body, retain=True)
 
-    def event(self, seq: int, type_: str = "health.up", data: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
+    def event(
+        self, seq: int, type_: str = "health.up", data: dict[str, Any] | None = None, **more: Any
+    ) -> dict[str, Any]:
         """Make an event of ours; `more` overrides its attributes."""
         return {
             "specversion": "1.0", "id": uuid7(), "source": f"/{self.site}/{self.name}", "type": f"eu.parvis.{type_}.v1",

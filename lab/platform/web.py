@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: EUPL-1.2
-"""The page, the JSON for scripts, and the repository's files. Reads the store; a decision goes through the writer's queue."""
+"""The page, the JSON for scripts, the repository's files. Reads the store only; a decision goes to the writer."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from flask import (
     render_template,
     request,
     send_from_directory,
+    url_for,
 )
 from werkzeug.exceptions import HTTPException
 
@@ -65,6 +66,7 @@ def create_app(surroundings: Surroundings) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = 16384
     app.extensions["platform"] = surroundings
     app.extensions["token"] = secrets.token_hex(16)
+    app.url_map.merge_slashes = False
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.register_blueprint(pages)
     app.after_request(_harden)
@@ -161,7 +163,7 @@ def decide(key: Any) -> ResponseReturnValue:
         abort(503)
     if device is None:
         abort(409)
-    return redirect("/", 303)
+    return redirect(url_for(".page", lang=_known(request.form.get("lang")), _anchor="requests"), 303)
 
 
 @pages.get("/repository/<path:name>")
@@ -200,8 +202,11 @@ def _charts(language: str) -> list[tuple[str, list[dict[str, Any]], Any]]:
 
 
 def _language() -> str:
-    asked = request.args.get("lang")
-    return asked if asked in words.LANGUAGES else request.accept_languages.best_match(["fr", "en"], "fr") or "fr"
+    return _known(request.args.get("lang")) or request.accept_languages.best_match(["fr", "en"]) or "fr"
+
+
+def _known(language: str | None) -> str | None:
+    return language if language in words.LANGUAGES else None
 
 
 def _limit() -> int:
@@ -209,7 +214,7 @@ def _limit() -> int:
 
 
 def _only_from_our_page() -> None:
-    """Refuse what another site's page sends: a wrong token, another origin, or a name that may have been rebound to us."""
+    """Refuse what another site's page sends: a wrong token, another origin, a name that may be rebound to us."""
     host = urlsplit(f"//{request.host}").hostname or ""
     if host != "localhost":
         try:

@@ -23,7 +23,7 @@ _BARE_ADDRESS = re.compile(r"(?<![0-9A-Za-z-])(?=[0-9]*[A-Fa-f])[0-9A-Fa-f]{12}(
 _LONE_SURROGATE = re.compile(rb"\\u[dD][89abAB-F]")
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """A message that can't be read at all; the text is one word for the counters."""
 
 
@@ -38,28 +38,28 @@ class Topic:
 
 
 def parse_topic(topic: str) -> Topic:
-    """Read a topic (R-002); Refused where it is none of ours."""
+    """Read a topic (R-002); RefusedError where it is none of ours."""
     match = _TOPIC.fullmatch(topic)
     if match is None:
-        raise Refused("topic")
+        raise RefusedError("topic")
     return Topic(match["site"], match["device"], match["what"] or "events", match["klass"] or "")
 
 
 def unpack(payload: bytes) -> bytes:
     """Inflate where the first byte says zlib (R-004), never beyond the bound (R-005)."""
     if len(payload) > MESSAGE_LIMIT:
-        raise Refused("too_large")
+        raise RefusedError("too_large")
     if payload[:1] != b"\x78":
         return payload
     inflater = zlib.decompressobj()
     try:
         plain = inflater.decompress(payload, UNPACKED_LIMIT)
     except zlib.error:
-        raise Refused("not_zlib") from None
+        raise RefusedError("not_zlib") from None
     if inflater.unconsumed_tail:
-        raise Refused("too_large_unpacked")
+        raise RefusedError("too_large_unpacked")
     if not inflater.eof:
-        raise Refused("truncated")
+        raise RefusedError("truncated")
     return plain
 
 
@@ -70,19 +70,19 @@ def parse_json(plain: bytes) -> Any:
         if _LONE_SURROGATE.search(plain):
             json.dumps(value, ensure_ascii=False).encode()
     except RecursionError:
-        raise Refused("too_deep") from None
+        raise RefusedError("too_deep") from None
     except ValueError:
-        raise Refused("not_json") from None
+        raise RefusedError("not_json") from None
     return value
 
 
 def parse_batch(payload: bytes) -> list[Any]:
-    """Return the events of a batch, unchecked; Refused where it is no batch (R-108)."""
+    """Return the events of a batch, unchecked; RefusedError where it is no batch (R-108)."""
     value = parse_json(unpack(payload))
     if not isinstance(value, list):
-        raise Refused("not_a_batch")
+        raise RefusedError("not_a_batch")
     if not 1 <= len(value) <= BATCH_LIMIT:
-        raise Refused("batch_size")
+        raise RefusedError("batch_size")
     return value
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from lab.platform import replies, store
 from lab.platform.inbox import Decision, Inbox, Message
-from lab.platform.intake import Intake, Outcome, settle
+from lab.platform.intake import Intake, Work, settle
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,7 +53,7 @@ class Writer(threading.Thread):
             try:
                 self._work(items)
                 self.failure = None
-            except Exception as error:  # noqa: BLE001 - the loop's edge: whatever it was, the next batch may pass
+            except Exception as error:  # noqa: BLE001  the loop's edge: the next batch may pass
                 self._fail(items, error)
 
     def end(self) -> None:
@@ -72,21 +72,21 @@ class Writer(threading.Thread):
 
     def _commit(self, items: list[Message | Decision]) -> None:
         """Commit, then acknowledge: the order is the promise (R-201)."""
-        outcome, now = Outcome(), time.time()
+        work = Work(self._connection, time.time())
         decided: list[tuple[Decision, int | None]] = []
         with store.transaction(self._connection):
             for item in items:
                 if isinstance(item, Message):
-                    self._intake.take(self._connection, item.topic, item.payload, outcome, now)
+                    self._intake.take(work, item.topic, item.payload)
                 else:
                     decided.append((item, item.change(self._connection)))
             if self._accept:
-                outcome.devices |= replies.accept_new(self._connection, now)
-            messages = settle(self._connection, outcome)
+                work.devices |= replies.accept_new(self._connection, work.now)
+            messages = settle(work)
         for topic, payload in messages:
             self._publish(topic, payload)
-        outcome.devices |= {device for _, device in decided if device is not None}
-        for waiting in sorted(outcome.devices):
+        work.devices |= {device for _, device in decided if device is not None}
+        for waiting in sorted(work.devices):
             self._send_replies(waiting)
         for decision, device in decided:
             decision.done.set_result(device)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: EUPL-1.2
-"""The reference platform knows the product by its contract only, or tests would prove that the code agrees with itself."""
+"""The reference platform knows the product by its contract only; otherwise the code would only agree with itself."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: EUPL-1.2
-"""What the product really sends is what the contract says: each event through the store and the packing that sync uses."""
+"""What the product really sends is what the contract says: events through the store and the packing of sync."""
 
 from __future__ import annotations
 
@@ -32,10 +32,12 @@ SAMPLES = [
     ),
     events.SessionStarted(session=uuid7(), plan="free", seconds=14400),
     events.SessionEnded(
-        session=uuid7(), plan="free", reason="expired", duration=14400, up_bytes=0, up_packets=0, down_bytes=2**40, down_packets=7
+        session=uuid7(), plan="free", reason="expired", duration=14400,
+        up_bytes=0, up_packets=0, down_bytes=2**40, down_packets=7,
     ),
     events.RequestCreated(
-        request=uuid7(), kind="room", subject="salle-ossau", place="accueil", answers={"date": "2025-03-06", "comment": "Où ? « Là »"}
+        request=uuid7(), kind="room", subject="salle-ossau", place="accueil",
+        answers={"date": "2025-03-06", "comment": "Où ? « Là »"},
     ),
 ]  # fmt: skip
 

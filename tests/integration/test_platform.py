@@ -130,7 +130,8 @@ def test_hostile_messages_are_refused_and_the_rest_goes_on(platform, device):
     bomb = zlib.compress(b" " * (64 << 20), 9)
     hostile = [
         b"", b"not json", b"{}", b"[]", b"null", b"[NaN]", b'"text"', b"\x78\x9cbroken", bomb, b"\xff\xfe",
-        b"[" * 100_000, b"[" + b"1," * 2000 + b"1]", b"[" + b" " * (1 << 20) + b"]", b'["\\ud800"]', zlib.compress(b"[1]")[:-3],
+        b"[" * 100_000, b"[" + b"1," * 2000 + b"1]", b"[" + b" " * (1 << 20) + b"]",
+        b'["\\ud800"]', zlib.compress(b"[1]")[:-3],
     ]  # fmt: skip
     for payload in hostile:
         device.publish("ev/health", payload)
@@ -202,7 +203,7 @@ def test_a_broker_that_comes_back_empty_costs_nothing(platform, device, broker):
     wait_for(lambda: not platform.get("/api/state")["broker"])
     broker.start()
     wait_for(lambda: platform.get("/api/state")["broker"], 30)
-    wait_for(lambda: device._client.is_connected())
+    wait_for(device._client.is_connected)
     device.publish("ev/health", [device.event(2)])
     device.wait_ack(2)
 
