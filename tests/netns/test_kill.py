@@ -76,13 +76,13 @@ class Whole:
             self.zone.kill(name)
             if name == "run":
                 self.start_gateway()
-                until(lambda: all(self.pids()[one] != old[one] for one in PROCESSES), 30, "new processes")
+                until(lambda: all(self.pids().get(one, old[one]) != old[one] for one in PROCESSES), 30, "new processes")
             else:
                 self.start_platform()
             return
         old = self.pids()[name]
         os.kill(old, signal.SIGKILL)
-        until(lambda: self.pids()[name] != old, 20, f"a new {name}")
+        until(lambda: self.pids().get(name, old) != old, 20, f"a new {name}")
 
     def platform(self):
         """Return what the platform says of itself, asked inside its network; None while it is away."""
