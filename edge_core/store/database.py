@@ -99,6 +99,7 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
     connection.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA secure_delete = ON")  # what is forgotten is overwritten, not only unlinked
     return connection
 
 
@@ -126,6 +127,6 @@ def _explain(path: Path, error: sqlite3.DatabaseError) -> StoreError:
 
 
 def _explain_write(error: sqlite3.OperationalError) -> StoreError:
-    if error.sqlite_errorcode == sqlite3.SQLITE_FULL:
+    if getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_FULL:  # some errors of the module carry no code
         return StoreError("The disk is full: this was not recorded.", remedy=_FULL)
     return StoreError(f"The store refused to write ({error}): this was not recorded.", remedy="Try again.")

@@ -91,6 +91,18 @@ def unclosed(connection: sqlite3.Connection, now: float) -> list[Grant]:
     return [Grant(*row) for row in rows]
 
 
+def forget(connection: sqlite3.Connection, grant: Grant, now: float) -> None:
+    """Forget which device had a grant that is over, inside the transaction that tells its end.
+
+    From here on the session is a number of bytes with a random id: a MAC address stays no longer than its grant.
+    """
+    connection.execute(
+        "UPDATE grants SET mac = '', ended_at = coalesce(ended_at, min(?, expires_at)),"
+        " end_reason = coalesce(end_reason, 'expired') WHERE id = ?",
+        [now, grant.id],
+    )
+
+
 def _end_open(connection: sqlite3.Connection, mac: str, now: float, reason: str) -> None:
     connection.execute(
         "UPDATE grants SET ended_at = min(?, expires_at), end_reason = ? WHERE mac = ? AND ended_at IS NULL",

@@ -7,14 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from edge_core import events
-from edge_core.store import outbox
+from edge_core.store import grants, outbox
 from edge_core.store.database import write
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable
-
-    from edge_core.store.grants import Grant
 
 
 @dataclass(frozen=True)
@@ -49,8 +47,8 @@ def record(connection: sqlite3.Connection, totals: Iterable[tuple[int, Usage]], 
         _put(connection, totals, now)
 
 
-def close(connection: sqlite3.Connection, grant: Grant, total: Usage, now: float) -> bool:
-    """Write a session's last total and tell its end, in one transaction; False where that was done before."""
+def close(connection: sqlite3.Connection, grant: grants.Grant, total: Usage, now: float) -> bool:
+    """Write a session's last total, tell its end and forget its device, in one transaction; False where it was done."""
     with write(connection):
         done = connection.execute("SELECT closed FROM usage WHERE grant_id = ?", [grant.id]).fetchone()
         if done and done[0]:
@@ -69,6 +67,7 @@ def close(connection: sqlite3.Connection, grant: Grant, total: Usage, now: float
             down_packets=total.down_packets,
         )
         outbox.append(connection, event, now)
+        grants.forget(connection, grant, now)
         return True
 
 

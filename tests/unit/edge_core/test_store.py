@@ -119,6 +119,26 @@ def test_a_session_is_closed_once(edge):
     assert '"duration":10,"up_bytes":10,"up_packets":2,"down_bytes":30,"down_packets":4' in bodies[1]
 
 
+def test_a_device_is_forgotten_with_its_session(settings, edge):
+    """Once the end is told the MAC address is in no table and, after a checkpoint, in no byte of the files."""
+    grants.accept(edge, MAC, "free", 60, NOW)
+    grants.end(edge, MAC, "logout", NOW + 10)
+    (grant,) = grants.unclosed(edge, NOW + 10)
+    assert MAC.encode() in b"".join(path.read_bytes() for path in settings.device.state_dir.glob("edge.db*"))
+    usage.close(edge, grant, usage.Usage(), NOW + 11)
+    edge.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    assert MAC.encode() not in b"".join(path.read_bytes() for path in settings.device.state_dir.glob("edge.db*"))
+
+
+def test_two_forgotten_devices_do_not_clash(edge):
+    """Any number of sessions may be over and forgotten, also those that ran out by themselves."""
+    for number in range(3):
+        grants.accept(edge, f"02:00:00:00:00:{number:02x}", "free", 60, NOW)
+    for grant in grants.unclosed(edge, NOW + 100):
+        assert usage.close(edge, grant, usage.Usage(), NOW + 100)
+    assert grants.unclosed(edge, NOW + 100) == []
+
+
 def test_the_account_balances_through_everything(edge):
     """created = acked + pending + dropped at every step; an acknowledgement that comes twice counts once."""
     append(edge, 10)
