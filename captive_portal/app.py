@@ -67,7 +67,7 @@ def create_app(settings: Settings, now: Callable[[], float] = clock.now) -> Flas
     app.register_blueprint(api.blueprint)
     for topic in _BLUEPRINTS:
         app.register_blueprint(topic.blueprint, url_prefix=topic.PREFIX)
-    _guard_size(app)
+    _guard_address(app)
     _explain_errors(app)
     app.context_processor(_context)
     return app
@@ -83,11 +83,16 @@ def _context() -> dict[str, object]:
     }
 
 
-def _guard_size(app: Flask) -> None:
+def _guard_address(app: Flask) -> None:
     @app.before_request
     def measure() -> None:
+        """Refuse what no view could read: an address that is too long, or a query in another encoding."""
         if len(request.path) > _LONGEST_PATH:
             abort(414)
+        try:
+            request.query_string.decode("utf-8")
+        except UnicodeDecodeError:
+            abort(400)
 
 
 def _explain_errors(app: Flask) -> None:

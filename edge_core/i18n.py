@@ -147,7 +147,7 @@ def update(package: Path) -> None:
         catalogue.obsolete.clear()
         if code == "en":
             for message in catalogue:
-                message.string = message.string or message.id
+                message.string = message.id
         path.write_bytes(_written(catalogue, code))
 
 

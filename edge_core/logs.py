@@ -18,7 +18,8 @@ def configure(process: str) -> None:
     """Set up the logs of this process: logfmt for journald, colours on a terminal. `PARVIS_LOG` is the level."""
     level = logging.getLevelName(os.environ.get("PARVIS_LOG", "INFO").upper())
     renderer: Any = (
-        structlog.dev.ConsoleRenderer()
+        # The richer traceback shows variables, and so addresses and names.
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
         if sys.stderr.isatty()
         else structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "process", "event"])
     )

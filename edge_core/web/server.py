@@ -24,7 +24,9 @@ workers = 1
 threads = 16
 graceful_timeout = 3
 timeout = 30
-keepalive = 5
+# A browser's idle connection to another site was led here before the device went online, and would stay led here after:
+# it must not be used again.
+keepalive = 0
 backlog = 1024
 # The worker's heartbeat file stays off the memory card.
 worker_tmp_dir = "/dev/shm"  # noqa: S108  a folder for gunicorn's unlinked file

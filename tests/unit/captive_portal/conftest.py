@@ -7,6 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from flask.testing import FlaskClient
 
 from captive_portal import app as portal_app
 from edge_core import neighbour
@@ -34,7 +35,7 @@ def fill(settings, plan=PLAN):
 def configuration(folder, mode):
     path = folder / "parvis.toml"
     path.write_text(
-        f'''[site]
+        f"""[site]
 id = "exemple"
 name = "Parc Exemple"
 [device]
@@ -52,7 +53,7 @@ dns = ["192.0.2.53"]
 hostname = "{HOST}"
 [enforcement]
 mode = "{mode}"
-''',
+""",
         encoding="utf-8",
     )
     settings = load(path, {})
@@ -119,10 +120,20 @@ def open_app(tmp_path, clock):
 
 def visitor(app, address=ADDRESS, host=HOST, **headers):
     """Return a test client that comes from `address` and asks `host`."""
-    client = app.test_client()
-    client.environ_base.update({"REMOTE_ADDR": address, "HTTP_HOST": host, "HTTP_ACCEPT_LANGUAGE": "fr"})
-    client.environ_base.update({f"HTTP_{name.upper()}": value for name, value in headers.items()})
-    return client
+    environ = {"REMOTE_ADDR": address, "HTTP_HOST": host, "HTTP_ACCEPT_LANGUAGE": "fr"}
+    environ |= {f"HTTP_{name.upper()}": value for name, value in headers.items()}
+    return Visitor(app, environ)
+
+
+class Visitor(FlaskClient):
+    """A test client whose every request carries the same address and headers."""
+
+    def __init__(self, app, environ):
+        super().__init__(app, app.response_class)
+        self.environ = environ
+
+    def open(self, *args, **named):
+        return super().open(*args, environ_overrides=self.environ, **named)
 
 
 @pytest.fixture
