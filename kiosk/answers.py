@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from edge_core.i18n import N_
@@ -27,14 +27,19 @@ _HARDWARE = re.compile(
     re.IGNORECASE,
 )
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
+_FORMS = {"email": _EMAIL, "phone": _PHONE}
 _KINDS = {"date": "days", "time": "hours", "people": "number", "comment": "long", "message": "long"}
 
 
 @dataclass(frozen=True)
 class Question:
-    """One field of a form. `kind` is days, hours, number, long or line; `most` its greatest number or length."""
+    """One field of a form. `kind` is days, hours, number, long or line; `most` its greatest number or length.
+
+    `label` is a key of `LABELS`, or a name to be shown as it is.
+    """
 
     name: str
+    label: str
     kind: str
     needed: bool
     most: int
@@ -53,6 +58,7 @@ REASONS = {
     "too_long": N_("This is too long: shorten it, please."),
     "not_a_day": N_("Choose one of these days."),
     "not_a_time": N_("Choose one of these times."),
+    "over": N_("That time is over for today: choose a later one, or another day."),
     "not_a_number": N_("Write a whole number, at least 1."),
     "too_many": N_("There isn't room for that many."),
     "email": N_("Write an e-mail address such as nom@exemple.fr."),
@@ -79,6 +85,8 @@ def questions(fields: Iterable[object], capacity: object = None) -> list[Questio
     """Return the questions of a service from its record's `fields`; names that no form could carry are left out."""
     names = dict.fromkeys(name for name in fields if isinstance(name, str) and _NAME.fullmatch(name))
     limit = capacity if isinstance(capacity, int) and 0 < capacity <= MOST_PEOPLE else MOST_PEOPLE
+    if list(names) == ["comment"]:  # where nothing else is asked, it is the message itself
+        return [Question("comment", "message", "long", needed=True, most=_LENGTHS["comment"])]
     return [_question(name, limit) for name in names]
 
 
@@ -92,23 +100,25 @@ def hours() -> list[str]:
     return [f"{hour:02}:{minute}" for hour in range(FIRST_HOUR, LAST_HOUR) for minute in ("00", "30")]
 
 
-def check(asked: Iterable[Question], given: Mapping[str, str], today: date) -> Checked:
-    """Sort the answers to `asked` into accepted and refused; whatever wasn't asked is dropped."""
+def check(asked: Iterable[Question], given: Mapping[str, str], now: datetime) -> Checked:
+    """Sort the answers to `asked` into accepted and refused; whatever wasn't asked is dropped. `now` is local time."""
     answers, refused = {}, {}
     for question in asked:
         answer = _clean(given.get(question.name, ""), keep_lines=question.kind == "long")
-        reason = _refusal(question, answer, today)
+        reason = _refusal(question, answer, now.date())
         if reason:
             refused[question.name] = reason
         elif answer:
             answers[question.name] = answer
+    if answers.get("date") == now.date().isoformat() and answers.get("time", "99") < f"{now:%H:%M}":
+        refused["time"] = "over"
     return Checked(answers, refused)
 
 
 def _question(name: str, capacity: int) -> Question:
     kind = _KINDS.get(name, "line")
     most = capacity if kind == "number" else _LENGTHS.get(name, _LENGTH)
-    return Question(name, kind, name in _NEEDED, most)
+    return Question(name, name, kind, name in _NEEDED, most)
 
 
 def _clean(answer: str, *, keep_lines: bool) -> str:
@@ -124,15 +134,16 @@ def _refusal(question: Question, answer: str, today: date) -> str:
         return "" if answer in {day.isoformat() for day in days(today)} else "not_a_day"
     if question.kind == "hours":
         return "" if answer in hours() else "not_a_time"
-    if question.kind == "number":
-        return _number(answer, question.most)
+    return _number(answer, question.most) if question.kind == "number" else _words(question, answer)
+
+
+def _words(question: Question, answer: str) -> str:
     if len(answer) > question.most:
         return "too_long"
     if _HARDWARE.search(answer):
         return "hardware"
-    if question.name == "email":
-        return "" if _EMAIL.fullmatch(answer) else "email"
-    return "phone" if question.name == "phone" and not _PHONE.fullmatch(answer) else ""
+    form = _FORMS.get(question.name)
+    return "" if form is None or form.fullmatch(answer) else question.name
 
 
 def _number(answer: str, most: int) -> str:

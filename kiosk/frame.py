@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: EUPL-1.2
-"""What surrounds every page: the view that its address asks for, the language, the park, and the switches of the bar."""
+"""What surrounds every page: the view that its address asks for, the language, the park, the switches of the bar."""
 
 from __future__ import annotations
 

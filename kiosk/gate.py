@@ -11,7 +11,7 @@ from flask import abort, render_template, request
 from kiosk.here import content
 
 if TYPE_CHECKING:
-    from flask import Flask, Response
+    from flask import Flask
 
 _ALWAYS = frozenset({"attract", "session"})
 _WAIT_SECONDS = "5"
@@ -24,7 +24,7 @@ def install(app: Flask) -> None:
 
 
 def same_origin(origin: str | None, fetch_site: str | None, host: str) -> bool:
-    """Tell whether a form comes from our own page (Fetch Metadata; RFC 6454); a client that says neither is no browser."""
+    """Tell whether a form comes from our own page (Fetch Metadata; RFC 6454); without either it is no browser."""
     if fetch_site is not None:
         return fetch_site in {"same-origin", "none"}
     return origin is None or urlsplit(origin).netloc == host

@@ -62,7 +62,7 @@ def shown(address: str) -> str:
 
 
 def code(content: str) -> Markup:
-    """Return a QR code (ISO/IEC 18004, level M) as inline SVG, hidden from screen readers: its words stand beside it."""
+    """Return a QR code (ISO/IEC 18004, level M) as inline SVG, hidden from screen readers: words stand beside it."""
     svg = segno.make(content, error="m", micro=False).svg_inline(
         border=3, light="#fff", dark="#111", omitsize=True, lineclass=None, svgclass="code"
     )

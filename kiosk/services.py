@@ -47,7 +47,7 @@ def page(key: str) -> str:
 def ask(key: str) -> str | Response | tuple[str, int]:
     """Record a request, then show it; or show the form again with what must be mended."""
     service = _service(key)
-    checked = answers.check(_questions(service), request.form, dates.here(clock.now()).date())
+    checked = answers.check(_questions(service), request.form, dates.here(clock.now()))
     if checked.refused:
         return _form(service, checked), 422
     try:

@@ -44,7 +44,9 @@ class View:
 
     def toggled(self, wish: str) -> View:
         """Return this view with one of `WISHES` turned over."""
-        return replace(self, **{wish: not getattr(self, wish)})
+        wishes = {name: getattr(self, name) for name in self.WISHES}
+        wishes[wish] = not wishes[wish]
+        return View(self.language, **wishes)
 
 
 def parse(slug: str) -> View | None:

@@ -106,7 +106,9 @@
     target.inputMode = target.dataset.most ? "numeric" : "none";
     target.addEventListener("focus", () => show(target));
   }
-  document.addEventListener("focusin", (event) => {
-    if (!board.contains(event.target) && !fields.includes(event.target)) hide();
-  });
+  // Go away when something else is touched, but only after its click: what is touched must not move under the finger.
+  document.addEventListener("focusin", () => setTimeout(() => {
+    const active = document.activeElement;
+    if (!board.hidden && !board.contains(active) && !fields.includes(active)) hide();
+  }, 300));
 })();

@@ -1,19 +1,20 @@
 # SPDX-License-Identifier: EUPL-1.2
 """What a form accepts."""
 
-from datetime import date, timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
 from kiosk import answers
 
-TODAY = date(2026, 12, 1)
+NOW = datetime.fromisoformat("2026-12-01T11:40:00+01:00")
+TODAY = NOW.date()
 FIELDS = ["date", "time", "people", "comment", "email", "phone", "name"]
 GOOD = {"date": "2026-12-03", "time": "14:30", "people": "8", "name": "Nom Fictif"}
 
 
 def check(**changed):
-    return answers.check(answers.questions(FIELDS, 8), {**GOOD, **changed}, TODAY)
+    return answers.check(answers.questions(FIELDS, 8), {**GOOD, **changed}, NOW)
 
 
 def test_good_answers_are_kept_and_nothing_else():
@@ -60,3 +61,17 @@ def test_what_overrides_or_controls_is_taken_out_of_a_text():
 def test_fields_that_no_form_could_carry_are_left_out(fields):
     """A malformed record gives a shorter form, not an error."""
     assert answers.questions(fields, "many") == []
+
+
+def test_a_comment_alone_is_the_message_itself():
+    """Nobody sends an empty message by touching a button."""
+    asked = answers.questions(["comment"])
+    assert answers.check(asked, {}, NOW).refused == {"comment": "missing"}
+    assert asked[0].label == "message"
+
+
+def test_a_time_that_is_over_is_refused_today_only():
+    """Nobody books a room for this morning in the afternoon."""
+    assert check(date=TODAY.isoformat(), time="11:30").refused == {"time": "over"}
+    assert check(date=TODAY.isoformat(), time="12:00").refused == {}
+    assert check(time="11:30").refused == {}
