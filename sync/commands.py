@@ -100,7 +100,7 @@ def _print_report(report: Report, *, as_json: bool) -> None:
     ]
     said = f"published: {', '.join(parts) or 'new entries'}" if report.published else "nothing changed"
     console.print(
-        f"[green]✓[/] version {report.version}, {report.records} records, {said} ({report.bytes_written} bytes written)",
+        f"[green]✓[/] version {report.version}, {report.records} records, {said} ({report.bytes_written} bytes)",
         highlight=False,
         soft_wrap=True,
     )
@@ -133,7 +133,8 @@ def content_status(config: Path, *, as_json: bool) -> None:
 @_as_json
 def content_check(config: Path, *, as_json: bool) -> None:
     """Look for new content now, verify it and apply it."""
-    result = Downlink(settings.load(config)).check()
+    with closing(Downlink(settings.load(config))) as downlink:
+        result = downlink.check()
     if as_json:
         error = str(result.error) if result.error else None
         click.echo(json.dumps({"changed": result.changed, "version": result.version, "error": error}))

@@ -29,7 +29,7 @@ class Result(Protocol):
         """The version that is served; None where none is."""
 
     @property
-    def error(self) -> str | None:
+    def error(self) -> ParvisError | str | None:
         """Why nothing new could be taken; None where all went well."""
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: EUPL-1.2
-"""Brings content.db from what it holds to what an index says: files first, then one transaction, then a comparison."""
+"""Brings content.db to what a published index says: files first, then one transaction that compares the outcome."""
 
 from __future__ import annotations
 
@@ -32,6 +32,14 @@ _log = logs.get(__name__)
 
 
 @dataclass(frozen=True)
+class Published:
+    """A verified index, and which trusted root vouched for it."""
+
+    index: Index
+    root: str
+
+
+@dataclass(frozen=True)
 class _Update:
     """What one collection needs: its changes in order, and whether they start from nothing."""
 
@@ -40,29 +48,31 @@ class _Update:
     anew: bool
 
 
-def apply_index(database: ContentDatabase, folder: Path, index: Index, road: Road, now: float) -> bool:
+def apply_index(database: ContentDatabase, folder: Path, published: Published, road: Road, now: float) -> bool:
     """Make `database` and the `folder` of blobs hold what `index` says; return whether anything changed.
 
     Raises ContentError, NetworkError, OSError or sqlite3.Error; the database then holds what it held before.
     """
-    _require_newer(database, index)
+    _require_newer(database, published)
+    index = published.index
     updates = {
         name: update for name, entry in index.collections.items() if (update := _update(database, name, entry, road))
     }
     gone = set(database.collections()) - set(index.collections)
-    if not updates and not gone and database.meta("version") == str(index.version):
+    if not updates and not gone and database.version() == index.version:
         mended = [FileRef(sha256, size) for sha256, size in database.blobs().items()]
         return blobs.fetch_missing(mended, folder, road) > 0
-    _fetch_blobs(updates, folder, road)
-    try:
-        _commit(database, index, updates, gone, now)
-    except _DifferentStateError as different:
-        _log.warning("content_differs", collection=different.name)
-        entry = index.collections[different.name]
-        updates[different.name] = _from_scratch(entry, road)
+    while True:
         _fetch_blobs(updates, folder, road)
-        _commit(database, index, updates, gone, now)
-    return True
+        try:
+            _commit(database, published, updates, gone, now)
+        except _DifferentStateError as different:
+            if updates[different.name].anew:
+                raise
+            _log.warning("content_differs", collection=different.name)
+            updates[different.name] = _from_scratch(index.collections[different.name], road)
+        else:
+            return True
 
 
 class _DifferentStateError(ContentError):
@@ -75,9 +85,10 @@ class _DifferentStateError(ContentError):
         self.name = name
 
 
-def _require_newer(database: ContentDatabase, index: Index) -> None:
-    held = database.meta("version")
-    if held is not None and index.version < int(held):
+def _require_newer(database: ContentDatabase, published: Published) -> None:
+    """Refuse an older version, also when the verified metadata was lost; another root starts versions anew."""
+    held, index = database.version(), published.index
+    if held is not None and database.meta("root") == published.root and index.version < held:
         raise ContentError(
             f"The repository offers version {index.version} where version {held} is already here.",
             remedy="Restore the newest version on the server.",
@@ -115,8 +126,9 @@ def _fetch_blobs(updates: Mapping[str, _Update], folder: Path, road: Road) -> No
 
 
 def _commit(
-    database: ContentDatabase, index: Index, updates: Mapping[str, _Update], gone: set[str], now: float
+    database: ContentDatabase, published: Published, updates: Mapping[str, _Update], gone: set[str], now: float
 ) -> None:
+    notes = {"version": published.index.version, "root": published.root, "applied_at": now, "checked_at": now}
     with database.transaction():
         for name in gone:
             database.forget(name)
@@ -131,5 +143,5 @@ def _commit(
             if database.state_hash(name) != update.collection.state_hash:
                 raise _DifferentStateError(name)
             database.set_cursor(name, update.collection.cursor, update.collection.state_hash)
-        for key, value in (("version", index.version), ("applied_at", now), ("checked_at", now)):
+        for key, value in notes.items():
             database.set_meta(key, value)

@@ -1,20 +1,20 @@
 # SPDX-License-Identifier: EUPL-1.2
-"""One look at the content repository, from the signature to the page; whatever fails, the content before is served on."""
+"""One look at the content repository, from the signature to the page; whatever fails, the last good content stays."""
 
 from __future__ import annotations
 
 import fcntl
 import sqlite3
 import threading
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from edge_core import clock, logs
 from edge_core.errors import ContentError, NetworkError, ParvisError
 from sync.downlink import blobs, trust
-from sync.downlink.apply import apply_index
-from sync.downlink.content_db import ContentDatabase
+from sync.downlink.apply import Published, apply_index
+from sync.downlink.content_db import ContentDatabase, put_aside
 from sync.downlink.road import Road
 
 if TYPE_CHECKING:
@@ -46,40 +46,65 @@ class Downlink:
         self._settings = settings
         self._fetcher = fetcher
         self._lock = threading.Lock()
+        self._open: ContentDatabase | None = None
 
     def check(self) -> Result:
         """Look once: verify, fetch what is new, apply it in one transaction. Never raises for what others do wrong."""
         with self._lock:
             try:
-                with self._alone(), closing(ContentDatabase(self._settings.content_db)) as database:
-                    return self._checked(database)
-            except (ContentError, NetworkError) as error:
+                with self._alone():
+                    return self._checked(self._database())
+            except ContentError as error:
                 return Result(changed=False, version=None, error=error)
             except OSError as error:
                 return Result(changed=False, version=None, error=_disk(error))
 
+    def close(self) -> None:
+        """Close the database; the next look opens it again."""
+        if self._open is not None:
+            self._open.close()
+            self._open = None
+
+    def _database(self) -> ContentDatabase:
+        """Return the database, held open between looks: opening and closing a WAL file writes to the card each time."""
+        if self._open is not None and not self._open.is_current():
+            self.close()
+        if self._open is None:
+            self._open = ContentDatabase(self._settings.content_db)
+        return self._open
+
     def _checked(self, database: ContentDatabase) -> Result:
-        before = database.meta("version")
+        before: int | None = None
         try:
+            before = database.version()
             changed = self._settings.content.url != "" and self._look(database)
-            after = database.meta("version")
-            return Result(changed, None if after is None else int(after))
+            return Result(changed, database.version())
         except (ContentError, NetworkError) as error:
             problem: ParvisError = error
-        except (OSError, sqlite3.Error) as error:
+        except (OSError, sqlite3.OperationalError) as error:
             problem = _disk(error)
+        except sqlite3.DatabaseError as error:
+            problem = self._begin_anew(error)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             problem = ContentError(
                 f"A signed record is malformed ({error!r}).", remedy="Publish again with a current `parvis publish`."
             )
-        return Result(changed=False, version=None if before is None else int(before), error=problem)
+        return Result(changed=False, version=before, error=problem)
+
+    def _begin_anew(self, error: sqlite3.DatabaseError) -> ContentError:
+        """Put a damaged database aside; the next look fetches everything again."""
+        self.close()
+        put_aside(self._settings.content_db, str(error))
+        return ContentError(
+            f"The content database was damaged ({error}).", remedy="It is fetched again by itself; check the SD card."
+        )
 
     def _look(self, database: ContentDatabase) -> bool:
         root = trust.load_root(self._settings.content.root)
         road = Road(self._settings.content.url, self._fetcher)
         index = trust.signed_index(road, self._settings.tuf_dir, root)
         now = clock.now()
-        changed = apply_index(database, self._settings.blobs_dir, index, road, now)
+        changed = apply_index(database, self._settings.blobs_dir, Published(index, trust.digest(root)), road, now)
         if changed:
             blobs.sweep(self._settings.blobs_dir, database.blobs(), now)
             _log.info("content_applied", version=index.version)

@@ -58,9 +58,17 @@ class ContentDatabase:
                     f"The content database {path} can't be opened ({error}).",
                     remedy="Check the free space and the owner of its folder.",
                 ) from error
-            _log.warning("content_quarantined", file=path.name, reason=str(error))
-            _put_aside(path)
+            put_aside(path, str(error))
             self._connection = _open(path)
+        self._path = path
+        self._inode = path.stat().st_ino
+
+    def is_current(self) -> bool:
+        """Tell whether the open file is still the one that bears the name."""
+        try:
+            return self._path.stat().st_ino == self._inode
+        except OSError:
+            return False
 
     def close(self) -> None:
         """Close the file."""
@@ -73,7 +81,8 @@ class ContentDatabase:
         try:
             yield
         except BaseException:
-            self._connection.execute("ROLLBACK")
+            if self._connection.in_transaction:  # a full disk makes SQLite roll back by itself
+                self._connection.execute("ROLLBACK")
             raise
         self._connection.execute("COMMIT")
 
@@ -136,6 +145,11 @@ class ContentDatabase:
         row = self._connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
         return None if row is None else str(row[0])
 
+    def version(self) -> int | None:
+        """Return the version of the content that is here, or None."""
+        held = self.meta("version")
+        return None if held is None else int(held)
+
     def set_meta(self, key: str, value: object) -> None:
         """Write one of the file's own notes."""
         self._connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, str(value)))
@@ -184,8 +198,9 @@ def _require_known(schema: int) -> None:
         raise sqlite3.DatabaseError(f"schema {schema} where {SCHEMA} is written")
 
 
-def _put_aside(path: Path) -> None:
-    """Keep the bad file for whoever wants to know why; content can always be fetched again."""
+def put_aside(path: Path, reason: str) -> None:
+    """Keep a bad file for whoever wants to know why; content can always be fetched again."""
+    _log.warning("content_quarantined", file=path.name, reason=reason)
     for suffix in ("-wal", "-shm"):
         path.with_name(path.name + suffix).unlink(missing_ok=True)
     path.replace(path.with_name(f"{path.name}.corrupt"))

@@ -43,7 +43,7 @@ class Road:
             raise explain(error, f"{self.url}/{path}") from error
         if len(data) != file.bytes or hashlib.sha256(data).hexdigest() != file.sha256:
             raise ContentError(
-                f"{self.url}/{path} is not the file that was signed ({len(data)} bytes where {file.bytes} were expected).",
+                f"{self.url}/{path} is not the file that was signed ({len(data)} bytes of {file.bytes}).",
                 remedy="Restore it on the server, or publish again.",
             )
         return data

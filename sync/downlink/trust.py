@@ -40,6 +40,11 @@ def load_root(path: Path | None) -> bytes:
         ) from error
 
 
+def digest(root: bytes) -> str:
+    """Return what tells one trusted root from another."""
+    return hashlib.sha256(root).hexdigest()
+
+
 def signed_index(road: Road, folder: Path, root: bytes) -> Index:
     """Return the index that the repository signs now. Raises ContentError or NetworkError."""
     metadata, targets = folder / "metadata", folder / "targets"
@@ -73,12 +78,12 @@ def signed_index(road: Road, folder: Path, root: bytes) -> Index:
 def _begin_anew_for(root: bytes, folder: Path) -> None:
     """Forget what another root had signed: whoever configures a new root starts a new line of versions."""
     note = folder / "root.sha256"
-    digest = hashlib.sha256(root).hexdigest()
-    if note.is_file() and note.read_text(encoding="ascii") == digest:
+    trusted = digest(root)
+    if note.is_file() and note.read_text(encoding="ascii") == trusted:
         return
     for path in (*(folder / "metadata").rglob("*.json"), folder / "targets" / urllib.parse.quote(INDEX, "")):
         path.unlink(missing_ok=True)
-    note.write_text(digest, encoding="ascii")
+    note.write_text(trusted, encoding="ascii")
 
 
 def _refusal(error: exceptions.RepositoryError, url: str) -> ContentError:
@@ -90,11 +95,11 @@ def _refusal(error: exceptions.RepositoryError, url: str) -> ContentError:
         ),
         exceptions.UnsignedMetadataError: (
             "is not signed by the trusted keys",
-            "Compare [content] root with the publisher's root.json; if they are the same, the server is not to be trusted.",
+            "Compare [content] root with the publisher's root.json; if they agree, don't trust the server.",
         ),
         exceptions.BadVersionNumberError: (
             "was rolled back to an older version than this device has seen",
-            "Restore the newest version on the server.",
+            "Restore the newest version on the server, or begin anew with new keys and give devices their root.json.",
         ),
         exceptions.LengthOrHashMismatchError: (
             "holds a file that is not the one that was signed",

@@ -84,7 +84,7 @@ def read(folder: Path, problems: Problems) -> dict[str, dict[str, Document]]:
         if document is not None:
             found.setdefault(match["id"], {})[document.language] = document
     for record_id, languages in found.items():
-        if "fr" not in languages:
+        if not any((folder / name).exists() for name in (f"{record_id}.fr.md", f"{record_id}.md")):
             name = next(iter(languages.values())).file
             problems.add(name, 0, "it has no French version.", f"Add {folder.name}/{record_id}.fr.md.")
     return {record_id: languages for record_id, languages in found.items() if "fr" in languages}

@@ -69,7 +69,9 @@ def _articles(name: str, data: bytes, zone: ZoneInfo, problems: Problems) -> lis
     for number, entry in enumerate(parsed.entries, 1):
         title = documents.plain(entry.get("title", ""))
         line = _line(data, number)
-        moment = entry.get("published_parsed") or entry.get("updated_parsed")
+        moment = entry.get("published_parsed")
+        if moment is None and dict.__contains__(entry, "updated_parsed"):  # its own get() warns where it is absent
+            moment = entry["updated_parsed"]
         if not title:
             problems.add(name, line, f"item {number} has no title.", "Give it a <title>.")
         elif moment is None:

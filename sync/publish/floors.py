@@ -43,8 +43,10 @@ _REMEDY = "Export it as plain SVG, without scripts, images, fonts or links."
 def plans(folder: Path, problems: Problems) -> tuple[list[dict[str, Any]], dict[str, bytes]]:
     """Return the plans' records, and their drawings by SHA-256."""
     here = folder / "plan"
-    floors = tables.read(here, "plans", ["id", "level", "name_fr"], problems, optional=in_languages("name"))
-    places = tables.read(here, "places", ["plan", "id", "name_fr", "x", "y"], problems, optional=in_languages("name"))
+    floors = tables.read(folder, "plan/plans", ["id", "level", "name_fr"], problems, optional=in_languages("name"))
+    places = tables.read(
+        folder, "plan/places", ["plan", "id", "name_fr", "x", "y"], problems, optional=in_languages("name")
+    )
     blobs: dict[str, bytes] = {}
     found = []
     for row in floors:

@@ -10,7 +10,7 @@ import os
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from securesystemslib.exceptions import Error as SecureSystemsError
+from securesystemslib.exceptions import KeyMismatchError
 from securesystemslib.signer import CryptoSigner
 from tuf.api.exceptions import RepositoryError
 from tuf.api.metadata import Metadata, Root
@@ -62,12 +62,12 @@ def load_signer(folder: Path, role: str, root: Root) -> CryptoSigner:
     for key_id in root.roles[role].keyids:
         try:
             return CryptoSigner.from_priv_key_uri(f"file2:{path.absolute()}", root.keys[key_id])
+        except KeyMismatchError:
+            continue
         except (OSError, ValueError) as error:
             raise ContentError(
                 f"The key {path} can't be read ({error}).", remedy="Put back the file that `parvis keys make` wrote."
             ) from error
-        except SecureSystemsError:
-            continue
     raise ContentError(
         f"The key {path} is not the one that root.json names for {role}.",
         remedy="Use the folder of keys as `parvis keys make` wrote it.",

@@ -40,10 +40,12 @@ def read(
     path = folder / f"{name}.csv"
     workbook = folder / f"{name}.xlsx"
     if workbook.exists() and path.exists():
-        problems.add(path.name, 0, f"{workbook.name} is there too.", "Keep one of the two.")
+        problems.add(f"{name}.csv", 0, f"{workbook.name} is there too.", "Keep one of the two.")
     if workbook.exists():
-        return _rows(workbook.name, _workbook(workbook, problems), columns, optional, problems, lax=lax)
-    return read_csv(path, path.name, columns, problems, optional=optional, lax=lax) if path.exists() else []
+        return _rows(
+            f"{name}.xlsx", _workbook(workbook, f"{name}.xlsx", problems), columns, optional, problems, lax=lax
+        )
+    return read_csv(path, f"{name}.csv", columns, problems, optional=optional, lax=lax) if path.exists() else []
 
 
 def read_csv(
@@ -94,7 +96,7 @@ def _numbered(reader: Iterator[list[str]]) -> Iterator[tuple[int, list[str]]]:
         begins = reader.line_num + 1  # type: ignore[attr-defined]  # csv.reader has it
 
 
-def _workbook(path: Path, problems: Problems) -> _Lines:
+def _workbook(path: Path, name: str, problems: Problems) -> _Lines:
     try:
         book = openpyxl.load_workbook(path, read_only=True, data_only=True)
         try:
@@ -103,7 +105,7 @@ def _workbook(path: Path, problems: Problems) -> _Lines:
         finally:
             book.close()
     except (InvalidFileException, zipfile.BadZipFile, KeyError, ValueError, IndexError, OSError) as error:
-        problems.add(path.name, 0, f"it can't be read as a workbook ({error}).", "Save it again as XLSX, or as CSV.")
+        problems.add(name, 0, f"it can't be read as a workbook ({error}).", "Save it again as XLSX, or as CSV.")
         return []
 
 
