@@ -56,7 +56,7 @@ class Site:
         certificate, key = authority.issue(WEB_NAME, *hosts)
         resolver = [
             "dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--user=root",
-            "--group=root", "--pid-file=", "--bind-interfaces", f"--listen-address={zone.PROVIDER.ip}",
+            "--group=", "--pid-file=", "--log-facility=-", "--bind-interfaces", f"--listen-address={zone.PROVIDER.ip}",
             f"--address=/#/{zone.WEB}", f"--address=/#/{zone.WEB6}", f"--address=/{PLATFORM_NAME}/{zone.PLATFORM}",
             f"--local=/{PLATFORM_NAME}/",
         ]  # fmt: skip

@@ -13,7 +13,7 @@ from urllib.parse import urlencode, urljoin, urlsplit
 
 from lab.phone.lease import Lease
 
-_TIMEOUT = 10.0
+_TIMEOUT = 20.0
 _SO_BINDTODEVICE = 25
 _REDIRECTS = (301, 302, 303, 307, 308)
 _MOST_REDIRECTS = 6
