@@ -198,8 +198,8 @@ class Link:
             return
         try:
             ready = self._select(client, sock, timeout)
-        except (OSError, ValueError) as error:
-            _log.warning("mqtt_cut", reason=str(error))
+        except Exception as error:  # noqa: BLE001  the loop's edge: what a broker sends must never end this process
+            _log.warning("mqtt_cut", reason=f"{type(error).__name__}: {error}")
             self._lose(now)
             return
         late = not self._greeted and now - self._began > (_GREETING_SECONDS if self._v5 else _CONNECT_SECONDS)

@@ -135,8 +135,9 @@ class Device:
         return outbox.account(self.store)
 
     def empty(self) -> bool:
-        """Tell whether everything was acknowledged."""
-        return self.account().pending == 0
+        """Tell whether something was recorded, and all of it acknowledged."""
+        account = self.account()
+        return account.created > 0 and account.pending == 0
 
     def damage(self, statement: str, values: Sequence[object] = ()) -> None:
         """Change a row behind the store's back, as a bad disk would."""
