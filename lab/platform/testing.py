@@ -47,7 +47,9 @@ class Process:
     def __init__(self, command: Sequence[str], log: Path) -> None:
         self.log = log
         with log.open("ab") as output:
-            self._child = subprocess.Popen(command, stdout=output, stderr=output, cwd=ROOT)
+            # Ended by the kernel when the test run itself is killed (setpriv(1)): no process stays behind.
+            tied = ["setpriv", "--pdeathsig", "KILL", "--", *command]
+            self._child = subprocess.Popen(tied, stdout=output, stderr=output, cwd=ROOT)
 
     def kill(self) -> None:
         """End it with SIGKILL, whatever it is doing."""
