@@ -10,7 +10,7 @@ from edge_core.web.templating import language
 
 blueprint = Blueprint("events", __name__)
 PREFIX = "/<lang:lang>/events"
-_SHOWN = 60
+_SHOWN = 24
 
 
 @blueprint.get("")

@@ -105,7 +105,11 @@ def _marker(place: dict[str, Any], chosen: str) -> Markup:
         return Markup()
     if place.get("id") == chosen:
         pin = Markup('<path d="{}"/><circle cy="-15" r="3.500"/>').format(_PIN)
-        return Markup('<g class="marker-pin" transform="translate({:g} {:g}) scale(2.200)">{}</g>').format(x, y, pin)
+        # "#here" in an address scrolls to the pin, on both axes and without a script, with some room around it.
+        return Markup(
+            '<circle id="here" cx="{:g}" cy="{:g}" r="170" fill="none"/>'
+            '<g class="marker-pin" transform="translate({:g} {:g}) scale(2.200)">{}</g>'
+        ).format(x, y, x, y, pin)
     return Markup('<circle class="marker-dot" cx="{:g}" cy="{:g}" r="6"><title>{}</title></circle>').format(
         x, y, place.get("label", "")
     )

@@ -100,7 +100,7 @@ def test_companies_are_found_by_accents_acronym_and_former_name(phone):
 
 def test_a_company_is_shown_on_the_plan(phone):
     """The plan is drawn in the page, the room is marked, and its company is named beside it."""
-    assert 'href="/fr/plan/rez-de-chaussee?place=bureau-010#plan"' in phone.get("/fr/companies/exemple-ardoise").text
+    assert 'href="/fr/plan/rez-de-chaussee?place=bureau-010#here"' in phone.get("/fr/companies/exemple-ardoise").text
     page = phone.get("/fr/plan/rez-de-chaussee?place=bureau-010").text
     assert '<svg class="plan" viewBox="0 0 1200 760"' in page
     assert 'class="marker-pin"' in page
