@@ -51,14 +51,14 @@ class Accounting:
         return self._tally.totals.get(grant, usage.Usage())
 
     def follow(self) -> None:
-        """Count the flows that have ended."""
-        for flow in self._conntrack.ended():
-            self._tally.end(flow)
+        """Count the flows that have ended, and keep that."""
+        self._take_ends()
+        self._keep()
 
     def look(self, now: float, *, live: bool = True) -> None:
         """Read all flows, count their growth, keep it; write totals to the store from time to time."""
         shown = self._tally.look(self._conntrack.flows(live=live))
-        self.follow()
+        self._take_ends()
         self._tally.forget_others(shown)
         self._keep()
         if now >= self._record_at or now < self._record_at - _RECORD_SECONDS:
@@ -80,7 +80,7 @@ class Accounting:
             self._count_before(over)
         for grant in over:
             self._conntrack.end(grant.id)
-            self.follow()
+            self._take_ends()
             if usage.close(self._store, grant, self.total(grant.id), now):
                 _log.info("session_ended", session=grant.session, reason=grant.end_reason or "expired")
             self._tally.close(grant.id)
@@ -96,6 +96,10 @@ class Accounting:
             for grant in over:
                 self._tally.see(self._conntrack.flows_of(grant.id))
         self._keep()
+
+    def _take_ends(self) -> None:
+        for flow in self._conntrack.ended():
+            self._tally.end(flow)
 
     def _keep(self) -> None:
         self._unrecorded |= self._tally.changed

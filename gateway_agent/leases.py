@@ -57,6 +57,7 @@ class LeasesFile:
         self._seen: tuple[int, int, int] | None = None
         self._settled = False
         self._leases: dict[IPv4Address, Lease] = {}
+        self._lines: dict[str, Lease | None] = {}
 
     @property
     def settled(self) -> bool:
@@ -79,7 +80,9 @@ class LeasesFile:
             return self._leases
         self._settled = abs(clock.now() - status.st_mtime) > _SETTLED and seen == self._again()
         self._seen = seen
-        fresh = {lease.address: lease for lease in parse(text)}
+        # A renewal rewrites the whole file: only lines that are new are taken apart.
+        self._lines = {line: self._lines[line] if line in self._lines else _lease(line) for line in text.split("\n")}
+        fresh = {lease.address: lease for lease in self._lines.values() if lease}
         self._leases = fresh if self._settled else {**self._leases, **fresh}
         return self._leases
 

@@ -14,7 +14,7 @@ from edge_core.netlink import Message, attribute, nested
 from gateway_agent.nft_ruleset import TABLE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from ipaddress import IPv4Address
 
 _SUBSYSTEM = 10  # NFNL_SUBSYS_NFTABLES
@@ -65,8 +65,21 @@ def key_live(mark: int) -> Slot:
     return Slot("live", struct.pack("=I", mark))
 
 
-def line(slot: Slot, value: Value, now: float) -> str:
-    """Return the element as a line of nft, for the transaction that loads the ruleset."""
+def lines(elements: Mapping[Slot, Value], now: float) -> Iterator[str]:
+    """Yield the elements as lines of nft, for the transaction that loads the ruleset; many share a line.
+
+    All of it has to fit one socket buffer: with privilege over the machine nft enlarges its own; inside a user
+    namespace there is room for some 1,200 grants.
+    """
+    texts: dict[str, list[str]] = {}
+    for slot, value in elements.items():
+        texts.setdefault(slot.set, []).append(_text(slot, value, now))
+    for name, found in texts.items():
+        for start in range(0, len(found), 500):
+            yield f"add element inet {TABLE} {name} {{ {', '.join(found[start : start + 500])} }}"
+
+
+def _text(slot: Slot, value: Value, now: float) -> str:
     key, data = slot.key, f" : {value.mark:#x}"
     if slot.set == "grant4":
         name = f"{key[:6].hex(':')} . {'.'.join(map(str, key[8:12]))}"
@@ -74,7 +87,7 @@ def line(slot: Slot, value: Value, now: float) -> str:
         name = key.hex(":")
     else:
         name, data = f"{struct.unpack('=I', key)[0]:#x}", ""
-    return f"add element inet {TABLE} {slot.set} {{ {name} timeout {_milliseconds(value, now)}ms{data} }}"
+    return f"{name} timeout {_milliseconds(value, now)}ms{data}"
 
 
 class Table:

@@ -59,3 +59,12 @@ def after(fact: Mapping[Slot, Value], changes: Iterable[Change], now: float) -> 
         else:
             result[slot] = value
     return result
+
+
+def note(fact: dict[Slot, Value], slots: Iterable[Slot], now_there: Mapping[Slot, Value]) -> None:
+    """Write into `fact` what is `now_there` of `slots`."""
+    for slot in slots:
+        if slot in now_there:
+            fact[slot] = now_there[slot]
+        else:
+            fact.pop(slot, None)

@@ -18,7 +18,7 @@ from edge_core.store import database, grants
 from gateway_agent import dnsmasq, network, nft_load, nft_ruleset, reconcile
 from gateway_agent.conntrack import Conntrack
 from gateway_agent.leases import LeasesFile
-from gateway_agent.nft_elements import Table, Value, line
+from gateway_agent.nft_elements import Table, Value, lines
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -55,7 +55,7 @@ def ensure_rules(settings: Settings, wanted: Mapping[Slot, Value]) -> bool:
         if intact(table, settings):
             return False
         now = clock.now()
-        nft_load.load(nft_ruleset.render(settings, (line(slot, value, now) for slot, value in wanted.items())))
+        nft_load.load(nft_ruleset.render(settings, lines(wanted, now)))
         _log.info("rules_loaded", version=nft_ruleset.version(settings), elements=len(wanted))
     finally:
         table.close()
