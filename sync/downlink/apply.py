@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from edge_core import logs
 from edge_core.errors import ContentError
-from sync.downlink import blobs
+from sync.downlink.blobs import fetch_missing, needed_by
 from sync.downlink.repository_format import (
     Change,
     Collection,
@@ -61,7 +61,7 @@ def apply_index(database: ContentDatabase, folder: Path, published: Published, r
     gone = set(database.collections()) - set(index.collections)
     if not updates and not gone and database.version() == index.version:
         mended = [FileRef(sha256, size) for sha256, size in database.blobs().items()]
-        return blobs.fetch_missing(mended, folder, road) > 0
+        return fetch_missing(mended, folder, road) > 0
     while True:
         _fetch_blobs(updates, folder, road)
         try:
@@ -122,7 +122,7 @@ def _fetch_segments(segments: tuple[Segment, ...], road: Road) -> list[Change]:
 def _fetch_blobs(updates: Mapping[str, _Update], folder: Path, road: Road) -> None:
     """Fetch what the records need that will be visible in the end, not those that were only passed through."""
     lines = {(name, each.id): each.line for name, update in updates.items() for each in update.changes}
-    blobs.fetch_missing([file for line in lines.values() if line for file in blobs.needed_by(line)], folder, road)
+    fetch_missing([file for line in lines.values() if line for file in needed_by(line)], folder, road)
 
 
 def _commit(

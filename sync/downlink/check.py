@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 
 from edge_core import clock, logs
 from edge_core.errors import ContentError, NetworkError, ParvisError
-from sync.downlink import blobs, trust
 from sync.downlink.apply import Published, apply_index
+from sync.downlink.blobs import sweep
 from sync.downlink.content_db import ContentDatabase, put_aside
 from sync.downlink.road import Road
+from sync.downlink.trust import digest, load_root, signed_index
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -100,13 +101,13 @@ class Downlink:
         )
 
     def _look(self, database: ContentDatabase) -> bool:
-        root = trust.load_root(self._settings.content.root)
+        root = load_root(self._settings.content.root)
         road = Road(self._settings.content.url, self._fetcher)
-        index = trust.signed_index(road, self._settings.tuf_dir, root)
+        index = signed_index(road, self._settings.tuf_dir, root)
         now = clock.now()
-        changed = apply_index(database, self._settings.blobs_dir, Published(index, trust.digest(root)), road, now)
+        changed = apply_index(database, self._settings.blobs_dir, Published(index, digest(root)), road, now)
         if changed:
-            blobs.sweep(self._settings.blobs_dir, database.blobs(), now)
+            sweep(self._settings.blobs_dir, database.blobs(), now)
             _log.info("content_applied", version=index.version)
         elif abs(now - float(database.meta("checked_at") or 0)) > _NOTED_EVERY:
             with database.transaction():

@@ -16,7 +16,7 @@ from edge_core import logs
 from edge_core.errors import ContentError
 from edge_core.store.replica import SCHEMA
 from edge_core.store.search import COLUMNS, PREFIXES, TOKENIZER
-from sync.downlink import indexing
+from sync.downlink.indexing import entry_of
 from sync.downlink.repository_format import canonical, state_hash
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ class ContentDatabase:
 
     def put(self, collection: str, body: str) -> None:
         """Add or replace one record, given as its canonical line."""
-        entry = indexing.entry_of(collection, json.loads(body))
+        entry = entry_of(collection, json.loads(body))
         self.delete(collection, entry.id)
         inserted = self._connection.execute(
             "INSERT INTO records (collection, id, body, sort, starts, ends) VALUES (?, ?, ?, ?, ?, ?)",
