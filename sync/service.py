@@ -37,6 +37,7 @@ _BIRTH_SHARE = 20  # counting a long outbox takes a while: at most a twentieth o
 _STUMBLE_SECONDS = 1.0
 _MAX_UNCONFIRMED = 100
 _MAX_GAPS = 500
+_MAX_REPLIES = 1000
 _SUSPICIOUS = 2  # rounds without progress after which rows are looked at one by one, and sent in smaller messages
 
 
@@ -73,6 +74,7 @@ class Service:
         self._birth_told: Any = None
         self._gaps_upto = 0
         self._resume = 0.0
+        self._stumbles = 0
 
     def run(self, stopping: Callable[[], bool]) -> None:
         """Work until `stopping`, then say that this device is offline."""
@@ -91,6 +93,7 @@ class Service:
             return
         try:
             self._work()
+            self._stumbles = 0
         except (sqlite3.Error, StoreError) as error:
             self._stumble(error)
 
@@ -114,7 +117,9 @@ class Service:
             self._hear(message.payload)
         elif message.topic.startswith(f"{self._root}/reply/"):
             try:
-                self._inbox.append(parse(message.payload))
+                reply = parse(message.payload)
+                if len(self._inbox) < _MAX_REPLIES:  # the rest comes again: `replied` doesn't cover it
+                    self._inbox.append(reply)
             except RefusedReplyError as error:
                 self._refuse("reply", str(error))
 
@@ -245,13 +250,18 @@ class Service:
 
     def _refuse(self, what: str, reason: str) -> None:
         self.counts[f"refused_{what}"] += 1
-        _log.warning("refused", what=what, reason=reason, times=self.counts[f"refused_{what}"])
+        if _worth_telling(self.counts[f"refused_{what}"]):
+            _log.warning("refused", what=what, reason=reason, times=self.counts[f"refused_{what}"])
 
     def _stumble(self, error: Exception) -> None:
         """Say why the store refuses, let go of it for a second, and try again. Nothing was deleted."""
         self.counts["stumbled"] += 1
+        self._stumbles += 1
         self._resume = self._clock() + _STUMBLE_SECONDS
-        _log.error("store_refused", reason=str(error), remedy="Nothing is lost; it is tried again each second.")
+        if _worth_telling(self._stumbles):
+            _log.error(
+                "store_refused", reason=str(error), times=self._stumbles, remedy="It is tried again each second."
+            )
 
 
 def _read_ack(payload: bytes) -> tuple[str, int] | None:
@@ -262,6 +272,11 @@ def _read_ack(payload: bytes) -> tuple[str, int] | None:
     except (ValueError, TypeError, KeyError, RecursionError):
         return None
     return (epoch, seq) if isinstance(epoch, str) and type(seq) is int and seq >= 0 else None
+
+
+def _worth_telling(times: int) -> bool:
+    """Tell whether a repeated trouble is logged: the 1st, 2nd, 4th, 8th … time, so that it can't fill a disk."""
+    return times & (times - 1) == 0
 
 
 def _json(value: object) -> bytes:

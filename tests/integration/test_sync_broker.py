@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: EUPL-1.2
 """The site's broker as it really runs: Mosquitto with its bridge, with and without TLS, and the one in Python."""
 
+import shlex
 import shutil
 import subprocess
 import time
@@ -125,8 +126,8 @@ def test_site_broker_runs_in_a_user_namespace(tmp_path, kept):
     words = ["unshare", "-Urnm"]
     if not shutil.which("unshare") or subprocess.run([*words, "true"], check=False, capture_output=True).returncode:
         pytest.skip("user namespaces are refused here")
-    device = Device(tmp_path / "device", 1883)
-    inner = f"ip link set lo up; exec {' '.join(broker.command(device.settings))}"
+    device = Device(tmp_path / "a folder", 1883)
+    inner = f"ip link set lo up; exec {shlex.join(broker.command(device.settings))}"
     site = Process([*words, "sh", "-c", inner], tmp_path / "log")
     site.start()
     kept.append(site)

@@ -257,3 +257,13 @@ def test_wrong_configuration_is_refused(tmp_path, device):
     device.sync.start()
     assert device.sync.popen.wait(10) == 1
     assert str(bad) in device.sync.log.read_text()
+
+
+def test_device_that_was_never_migrated_is_refused(device):
+    """Without its database: exit code 1 and the command that makes one."""
+    device.store.close()
+    for part in device.settings.device.state_dir.glob("edge.db*"):
+        part.unlink()
+    device.sync.start()
+    assert device.sync.popen.wait(10) == 1
+    assert "parvis migrate" in device.sync.log.read_text()

@@ -203,3 +203,13 @@ def test_end_says_offline(world):
     world.service.run(lambda: True)
     assert json.loads(world.link.out[-1].payload)["online"] is False
     assert world.link.out[-1].retain
+
+
+def test_flood_of_nonsense_fills_no_log(world, capsys):
+    """A thousand refused acknowledgements are all counted, and a dozen of them are told."""
+    world.step(Connected("5"))
+    capsys.readouterr()
+    world.step(*[Message("parvis/1/parc/gateway-1/ack", b"nonsense")] * 1000)
+    assert world.counts["refused_ack"] == 1000
+    told = capsys.readouterr()
+    assert (told.out + told.err).count("malformed") <= 12
