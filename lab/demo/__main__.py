@@ -69,6 +69,7 @@ def _claim_ports(ports: Ports) -> dict[str, int]:
 def main() -> int:
     """Decide on everything, then run it isolated; the exit code of the story."""
     chosen, ports = _arguments(), _ports()
+    os.environ["PATH"] += ":/usr/sbin:/sbin"  # Debian leaves them out for ordinary users; ip and nft are there
     allowance = _allowance(chosen.net)
     ground: Ground = allowance.ground
     try:
