@@ -65,7 +65,7 @@ class Replica:
         return found[0] if found else None
 
     def list(self, collection: str, *, order: str = "title", limit: int = 1000, offset: int = 0) -> Records:
-        """Return the records of a collection by "title" (alphabetical), "id", "starts" or "-starts" (latest first)."""
+        """Return the records of a collection by "title" (plans: level), "id", "starts" or "-starts" (latest first)."""
         return self._records(
             f"SELECT collection, id, body FROM records WHERE collection = ? ORDER BY {_ORDERS[order]} LIMIT ? OFFSET ?",
             (collection, limit, offset),

@@ -18,6 +18,7 @@ _LONGEST_QUERY = 200  # characters of a person's question that are read at all
 _MOST_WORDS = 12
 # NFKD takes no ligature of letters apart; ß is folded by casefold(). The middle dot joins letters in Occitan (des·har).
 _LIGATURES = str.maketrans({"œ": "oe", "æ": "ae", "ø": "o", "ł": "l", "đ": "d", "·": ""})
+_ACCENTS = re.compile("[\u0300-\u036f]+")
 _WORD = re.compile(r"[^\W_]+")
 _HYPHENATED = re.compile(r"[^\W_]+(?:[-\u2010\u2011][^\W_]+)+")
 _DOTTED = re.compile(r"\b(?:(?:[^\W\d_]\.)+[^\W\d_]\b|(?:[^\W\d_]\.){2,})")
@@ -25,9 +26,15 @@ _DOTTED = re.compile(r"\b(?:(?:[^\W\d_]\.)+[^\W\d_]\b|(?:[^\W\d_]\.){2,})")
 
 def fold(text: str) -> str:
     """Return `text` in lower case without diacritics or ligatures, dotted acronyms closed up ("P.C.M." is "pcm")."""
-    decomposed = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
-    plain = "".join(letter for letter in decomposed if not unicodedata.combining(letter)).translate(_LIGATURES)
+    plain = text.lower() if text.isascii() else _unaccented(text)
     return _DOTTED.sub(lambda found: found[0].replace(".", "") + " ", plain)
+
+
+def _unaccented(text: str) -> str:
+    decomposed = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
+    plain = _ACCENTS.sub("", decomposed.translate(_LIGATURES))
+    # the rest of Unicode's combining marks, seldom there, costs a call for each letter
+    return plain if plain.isascii() else "".join(letter for letter in plain if not unicodedata.combining(letter))
 
 
 def words(text: str) -> list[str]:

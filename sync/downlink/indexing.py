@@ -39,7 +39,8 @@ def entry_of(collection: str, record: dict[str, Any]) -> Entry:
     title = next(_strings(record.get("name") or record.get("title") or record["id"]), "")
     return Entry(
         id=record["id"],
-        sort=search.sort_key(title),
+        # floors are listed from the lowest, everything else by its name
+        sort=f"{record.get('level', 0) + 1000:05d}" if collection == "plans" else search.sort_key(title),
         starts=starts,
         ends=_seconds(record.get("end")) if collection == "events" else None,
         name=_searchable(record, _NAMES),

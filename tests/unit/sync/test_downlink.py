@@ -131,6 +131,7 @@ def test_the_first_look_brings_everything(site):
         assert hashlib.sha256(data).hexdigest() == plan["svg"]
     assert [each["id"] for each in site.replica.search("brebis", ["companies"])] == ["brebis-robotique"]
     assert site.replica.departures("parvis", NOW)
+    assert [plan["level"] for plan in site.replica.list("plans")] == [0, 1]
 
 
 def test_a_look_without_news_costs_one_small_file(served):
