@@ -223,6 +223,9 @@ hostname = "portail.example.net"
         for name in (self.guests, self.gateway, self.internet):
             run("ip", "netns", "add", name)
             run("ip", "-n", name, "link", "set", "lo", "up")
+        # The bridge is an access point, no device: it takes no address of its own.
+        for which in ("all", "default"):
+            run("ip", "netns", "exec", self.guests, "sysctl", "-qw", f"net.ipv6.conf.{which}.disable_ipv6=1")
         run("ip", "-n", self.guests, "link", "add", "br0", "type", "bridge", "mcast_snooping", "0")
         run("ip", "-n", self.guests, "link", "set", "br0", "up")
         link = ("link", "add", "up0", "type", "veth", "peer", "name")

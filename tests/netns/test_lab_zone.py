@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: EUPL-1.2
 """The lab's namespaces: made, joined, and gone with the process that holds them."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -44,6 +43,10 @@ def _start(tmp_path: Path, seconds: float) -> "subprocess.Popen[str]":
     return subprocess.Popen(words, cwd=_ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
+def _interfaces() -> list[str]:
+    return sorted(path.name for path in Path("/sys/class/net").iterdir())
+
+
 def _gone(tmp_path: Path, seconds: float = 5) -> bool:
     deadline = time.monotonic() + seconds
     while list(strays(tmp_path)) and time.monotonic() < deadline:
@@ -53,14 +56,14 @@ def _gone(tmp_path: Path, seconds: float = 5) -> bool:
 
 def test_three_namespaces_are_joined_and_the_exit_code_comes_back(tmp_path):
     """The gateway sees its two interfaces, the internet answers, and nothing of it shows outside."""
-    before = Path("/proc/self/mountinfo").read_text(), sorted(os.listdir("/sys/class/net"))
+    before = Path("/proc/self/mountinfo").read_text(), _interfaces()
     process = _start(tmp_path, 0)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 7, err
     assert "lan0@if2" in out
     assert "wan0@if2" in out
     assert out.splitlines()[1] == "1"
-    assert sorted(os.listdir("/sys/class/net")) == before[1]
+    assert _interfaces() == before[1]
     assert str(tmp_path) not in Path("/proc/self/mountinfo").read_text()
     assert _gone(tmp_path)
 
