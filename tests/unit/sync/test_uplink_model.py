@@ -95,9 +95,13 @@ class Uplink(RuleBasedStateMachine):
         if self.down:
             self._hear("epoch-01", self.down.pop(data.draw(st.integers(0, len(self.down) - 1))), disk_full)
 
-    @rule(epoch=st.sampled_from(["epoch-00", "epoch-01"]), ahead=st.integers(1, 10**15))
-    def hostile_acknowledgement(self, epoch, ahead):
-        self._hear(epoch, self.created + ahead)
+    @rule(ahead=st.integers(1, 10**15))
+    def acknowledgement_of_what_never_was(self, ahead):
+        self._hear("epoch-01", self.created + ahead)
+
+    @rule(seq=st.integers(0, 50))
+    def acknowledgement_of_another_life(self, seq):
+        self._hear("epoch-00", seq)
 
     # The platform.
     def _commit(self, seqs):
