@@ -178,6 +178,8 @@ def load(path: Path, content: Mapping[str, Iterable[Mapping[str, Any]]], version
 
 def _open(path: Path) -> sqlite3.Connection:
     path.parent.mkdir(parents=True, exist_ok=True)
+    # SQLite gives its -shm file the same mode, and a reader of our group may be the one that makes it.
+    path.touch(mode=0o660)
     connection = sqlite3.connect(path, timeout=5, isolation_level=None, check_same_thread=False)
     try:
         connection.execute("PRAGMA journal_mode = WAL")

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: EUPL-1.2
+"""Provisions a machine with the project's own playbooks, as a technician does: ansible-playbook over ssh."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lab.machine.machine import Machine
+
+ROOT = Path(__file__).parents[2]
+TOOLS = ROOT / "build" / "deploy-venv"
+_SECONDS = 600
+_RECAP = re.compile(r"^(\S+)\s+: ok=(\d+)\s+changed=(\d+)\s+unreachable=(\d+)\s+failed=(\d+)", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Run:
+    """How a playbook ended."""
+
+    code: int
+    text: str
+    ok: int = field(default=0)
+    changed: int = field(default=0)
+    failed: int = field(default=0)
+
+
+def bundle() -> Path:
+    """Build the release of this checkout and return its file."""
+    words = [sys.executable, str(ROOT / "ansible" / "bundle.py")]
+    return Path(subprocess.run(words, capture_output=True, text=True, check=True, cwd=ROOT).stdout.split()[-1])
+
+
+def inventory(machine: Machine, role: str, values: dict[str, Any]) -> Path:
+    """Write the inventory of one machine and return its file."""
+    way = " ".join(machine.ssh_options)
+    host = {
+        "ansible_host": machine.address, "ansible_user": "root", "ansible_ssh_common_args": way,
+        "parvis_role": role, **values,
+    }  # fmt: skip
+    file = machine.folder / "inventory.json"
+    groups = {"gateways": {"hosts": {}}, "kiosks": {"hosts": {}}, f"{role}s": {"hosts": {machine.name: host}}}
+    file.write_text(json.dumps({"all": {"children": groups}}, indent=1), encoding="utf-8")
+    return file
+
+
+def play(machine: Machine, *words: str, book: str = "site.yml") -> Run:
+    """Run a playbook against the machine of its inventory; its whole output is kept beside the machine."""
+    command = [str(TOOLS / "bin" / "ansible-playbook"), "-i", str(machine.folder / "inventory.json"), *words, book]
+    environment = {
+        **os.environ, "PATH": f"{TOOLS / 'bin'}:{os.environ['PATH']}", "ANSIBLE_NOCOLOR": "1",
+        "ANSIBLE_CONFIG": str(ROOT / "ansible" / "ansible.cfg"), "ANSIBLE_LOCAL_TEMP": str(machine.folder / "ansible"),
+        "ANSIBLE_SSH_CONTROL_PATH_DIR": str(machine.folder / "control"),
+    }  # fmt: skip
+    done = subprocess.run(
+        command, cwd=ROOT / "ansible", env=environment, capture_output=True, text=True, check=False, timeout=_SECONDS
+    )
+    text = done.stdout + done.stderr
+    with (machine.folder / "ansible.log").open("a", encoding="utf-8") as log:
+        log.write(f"$ {' '.join(command)}\n{text}\n")
+    found = _RECAP.search(text)
+    counts = [int(part) for part in found.groups()[1:]] if found else [0, 0, 1, 1]
+    return Run(done.returncode, text, counts[0], counts[1], counts[2] + counts[3])

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: EUPL-1.2
+"""Makes a minimal Debian tree with debootstrap, once, and hands out throw-away copies of it (overlays)."""
+
+import shutil
+import subprocess
+from contextlib import contextmanager
+from collections.abc import Iterator
+from pathlib import Path
+
+# What a freshly flashed board has: an init, a way in, and Python for Ansible.
+_PACKAGES = (
+    "systemd,systemd-sysv,dbus,udev,python3,python3-apt,openssh-server,iproute2,ca-certificates,procps,sudo,kmod,"
+    "netbase,iputils-ping"
+)
+_ARCHIVE = "http://deb.debian.org/debian"
+_SECURITY = "http://deb.debian.org/debian-security"
+
+
+def build(home: Path, suite: str = "bookworm") -> Path:
+    """Return the folder of the pristine tree, making it where it is missing; takes about a minute."""
+    tree = home / suite
+    done = home / f"{suite}.done"
+    if done.exists():
+        return tree
+    shutil.rmtree(tree, ignore_errors=True)
+    home.mkdir(parents=True, exist_ok=True)
+    cache = home / "debs"
+    cache.mkdir(exist_ok=True)
+    words = ["debootstrap", "--variant=minbase", f"--include={_PACKAGES}", f"--cache-dir={cache}"]
+    with (home / "debootstrap.log").open("w") as log:
+        subprocess.run([*words, suite, str(tree), _ARCHIVE], stdout=log, stderr=log, check=True)
+    sources = f"deb {_ARCHIVE} {suite} main\ndeb {_ARCHIVE} {suite}-updates main\ndeb {_SECURITY} {suite}-security main\n"
+    (tree / "etc/apt/sources.list").write_text(sources, encoding="ascii")
+    _quieten(tree)
+    done.touch()
+    return tree
+
+
+@contextmanager
+def copy(tree: Path, folder: Path) -> Iterator[Path]:
+    """Give a writable copy of the tree in `folder`; it is gone afterwards."""
+    parts = [folder / name for name in ("upper", "work", "root")]
+    for part in parts:
+        part.mkdir(parents=True)
+    options = f"lowerdir={tree},upperdir={parts[0]},workdir={parts[1]}"
+    subprocess.run(["mount", "-t", "overlay", "overlay", "-o", options, str(parts[2])], check=True)
+    try:
+        yield parts[2]
+    finally:
+        subprocess.run(["umount", "--lazy", str(parts[2])], check=False)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def prepare(root: Path, name: str, key: str, proxy: str) -> None:
+    """Make a copy somebody's machine: its name, who may come in by ssh, where packages come from."""
+    (root / "root/.ssh").mkdir(mode=0o700, exist_ok=True)
+    (root / "root/.ssh/authorized_keys").write_text(key, encoding="ascii")
+    (root / "etc/hostname").write_text(f"{name}\n", encoding="ascii")
+    (root / "etc/hosts").write_text(f"127.0.0.1 localhost {name}\n::1 localhost\n", encoding="ascii")
+    (root / "etc/machine-id").write_text("", encoding="ascii")
+    (root / "etc/apt/apt.conf.d/01proxy").write_text(f'Acquire::http::Proxy "{proxy}";\n', encoding="ascii")
+
+
+def _quieten(tree: Path) -> None:
+    """Leave out what only disturbs in a container: a console without a terminal, and apt in the background."""
+    units = tree / "etc/systemd/system"
+    for name in ("console-getty.service", "apt-daily.timer", "apt-daily-upgrade.timer"):
+        (units / name).symlink_to("/dev/null")
+    (tree / "etc/apt/apt.conf.d/02test").write_text('Acquire::Check-Valid-Until "false";\n', encoding="ascii")
