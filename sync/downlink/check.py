@@ -86,7 +86,7 @@ class Downlink:
             problem = _disk(error)
         except sqlite3.DatabaseError as error:
             problem = self._begin_anew(error)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
             problem = ContentError(
                 f"A signed record is malformed ({error!r}).", remedy="Publish again with a current `parvis publish`."
             )

@@ -39,14 +39,19 @@ def entry_of(collection: str, record: dict[str, Any]) -> Entry:
     title = next(_strings(record.get("name") or record.get("title") or record["id"]), "")
     return Entry(
         id=record["id"],
-        # floors are listed from the lowest, everything else by its name
-        sort=f"{record.get('level', 0) + 1000:05d}" if collection == "plans" else search.sort_key(title),
+        sort=_sort(collection, record, title),
         starts=starts,
         ends=_seconds(record.get("end")) if collection == "events" else None,
         name=_searchable(record, _NAMES),
         topic=_searchable(record, _TOPICS),
         rest=_searchable(record, _BODIES),
     )
+
+
+def _sort(collection: str, record: dict[str, Any], title: str) -> str:
+    """Return the key that lists floors from the lowest, everything else by its name."""
+    level = record.get("level")
+    return f"{level + 1000:05d}" if collection == "plans" and isinstance(level, int) else search.sort_key(title)
 
 
 def _searchable(record: dict[str, Any], fields: tuple[str, ...]) -> str:
