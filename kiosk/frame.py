@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +31,7 @@ _SWITCHES = (
 
 def install(app: Flask) -> None:
     """Read the view from each address before its page, and give templates what the frame shows."""
-    languages = i18n.load(*_LOCALES)
+    languages = _languages()
 
     @app.before_request
     def look() -> None:
@@ -57,6 +58,11 @@ def install(app: Flask) -> None:
     app.template_filter("foreign")(lambda value: speaks(value, g.language.code))
     app.template_global("code")(outside.code)
     app.template_global("script")(lambda name: url_for("session.script", name=name, version=fingerprint(name)))
+
+
+@cache
+def _languages() -> dict[str, i18n.Language]:
+    return i18n.load(*_LOCALES)
 
 
 def refusal(_status: int, title: str, remedy: str) -> str:

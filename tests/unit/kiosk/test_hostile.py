@@ -50,6 +50,12 @@ def test_a_wrong_path_is_explained(client, path):
         {"Range": "bytes=9-1"},
         {"X-Forwarded-For": "'; DROP TABLE requests"},
         {"If-Modified-Since": "never"},
+        {"Host": "[::1"},
+        {"Host": "a b<>"},
+        {"Host": "x" * 5000},
+        {"Host": ("x" * 64) + ".example"},
+        {"Host": "a:99999"},
+        {"Host": "a\0b"},
     ],
 )
 def test_a_wrong_header_changes_nothing(client, headers):
@@ -130,9 +136,7 @@ def test_malformed_records_of_all_kinds_are_still_pages(client, settings, sample
         "companies": [{"id": "odd", "tags": "x", "floor": ["a"], "room": {}, "web": 3, "former_names": "y"}],
         "events": [{"id": "odd", "start": "2100-01-01", "title": None, "place": 4}],
         "news": [{"id": "odd", "published": "2020-01-01", "source": {"fr": "ici"}, "body": 4}],
-        "plans": [
-            {"id": "odd", "level": "high", "svg": 3, "places": [None, {"id": "p"}, {"id": "q", "x": "1", "y": 2}]}
-        ],
+        "plans": [{"id": "odd", "svg": 3, "places": [None, {"id": "p"}, {"id": "q", "x": "1", "y": 2}]}],
         "stops": [{"id": "odd"}],
         "services": [],
         "pages": [{"id": "about"}, {"id": "contacts", "body": []}],

@@ -60,9 +60,14 @@ def test_a_form_with_mistakes_comes_back_with_what_was_written(client, settings,
 
 def test_a_form_from_another_site_is_refused(client, settings, now):
     """Only our own pages may ask."""
-    for headers in ({"Sec-Fetch-Site": "cross-site"}, {"Origin": "https://evil.example"}, {"Origin": "null"}):
+    origins = ("https://evil.example", "null", "http://[::1", "http://localhost.evil.example", "\xff")
+    for headers in ({"Sec-Fetch-Site": "cross-site"}, *({"Origin": origin} for origin in origins)):
         assert client.post("/fr/service/salle-galet", data=booking(now), headers=headers).status_code == 403
     assert events(settings) == []
+    assert (
+        client.post("/fr/service/salle-galet", data=booking(now), headers={"Origin": "http://localhost"}).status_code
+        == 303
+    )
 
 
 def test_a_store_that_cannot_write_says_so_and_keeps_the_form(client, settings, now):
