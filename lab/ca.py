@@ -18,6 +18,12 @@ def _name(text: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text[:64])])
 
 
+def _signs_certificates() -> x509.KeyUsage:
+    names = ("digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement")
+    others = dict.fromkeys((*names, "encipher_only", "decipher_only"), False)
+    return x509.KeyUsage(**others, key_cert_sign=True, crl_sign=True)
+
+
 def _subject(word: str) -> x509.GeneralName:
     try:
         return x509.IPAddress(ip_address(word))
@@ -45,6 +51,7 @@ class Authority:
         root = (
             self._builder(self._name, self._key)
             .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+            .add_extension(_signs_certificates(), critical=True)  # strict verifiers demand it (RFC 5280, 4.2.1.3)
             .sign(self._key, hashes.SHA256())
         )
         self.certificate_file.write_bytes(root.public_bytes(serialization.Encoding.PEM))

@@ -22,18 +22,22 @@ class Processes:
 
     state: Path
     zone: Zone | None = None
+    tmp: Path | None = None  # where programs leave their files of the moment; the state's own folder by default
     running: dict[str, "subprocess.Popen[str]"] = field(default_factory=dict)
 
     def __enter__(self) -> Self:
         """Make the folders that processes of this state write to."""
-        for folder in ("logs", "home", "tmp"):
-            (self.state / folder).mkdir(parents=True, exist_ok=True)
+        for folder in (self.state / "logs", self.state / "home", self._tmp()):
+            folder.mkdir(parents=True, exist_ok=True)
         return self
 
     def __exit__(self, *_: object) -> None:
         """End everything that still runs."""
         for name in reversed(list(self.running)):
             self.stop(name)
+
+    def _tmp(self) -> Path:
+        return self.tmp or self.state / "tmp"
 
     def log(self, name: str) -> Path:
         """Where the output of a process goes."""
@@ -61,7 +65,7 @@ class Processes:
     def _environment(self, extra: Mapping[str, str]) -> dict[str, str]:
         """Ours, with the places where programs like to leave files moved into the state folder."""
         ours = {key: value for key, value in os.environ.items() if not key.startswith("PARVIS_")}
-        home, tmp = str(self.state / "home"), str(self.state / "tmp")
+        home, tmp = str(self.state / "home"), str(self._tmp())
         moved = {"HOME": home, "XDG_CONFIG_HOME": home, "XDG_CACHE_HOME": home, "XDG_RUNTIME_DIR": tmp, "TMPDIR": tmp}
         path = {"PATH": f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"}
         return {**ours, **moved, **path, MARK: str(self.state), "PYTHONUNBUFFERED": "1", **extra}

@@ -16,6 +16,7 @@ from lab.demo.site import Site
 from lab.demo.story import Outcome, failed, play
 from lab.net.zone import Zone
 from lab.processes import Processes
+from lab.short_folder import short_folder
 from lab.talk import RefusedError
 
 
@@ -39,7 +40,8 @@ def run(plan: Plan, relays: dict[str, int], why: str, *, once: bool, crowd: int)
         with ExitStack() as stack:
             zone = stack.enter_context(Zone(plan.state)) if plan.enforced else None
             set_up = (time.monotonic() - began) * 1000
-            processes = stack.enter_context(Processes(plan.state, zone))
+            tmp = stack.enter_context(short_folder(plan.state / "tmp", own_mounts=plan.ground != "none"))
+            processes = stack.enter_context(Processes(plan.state, zone, tmp))
             stack.enter_context(Overlay(SOURCE, plan.state / "content"))
             site = Site(plan, processes, relays)
             teller = stack.enter_context(Teller(site.totals))

@@ -60,12 +60,20 @@ def _as_first_process(inside: Callable[[], int], ground: Ground, *, network: boo
             _own_mounts()
         if ground != "none" and network:
             kernel.unshare(kernel.NEW_NET)
+        for number in _FORWARDED:  # a first process has no default: without a handler, a signal does nothing
+            signal.signal(number, _leave)
         code = inside()
+    except SystemExit as left:
+        code = int(left.code or 0)
     except BaseException:  # noqa: BLE001 - the last frame of a process: whatever it is must be seen, then it ends
         traceback.print_exc()
     sys.stdout.flush()
     sys.stderr.flush()
     return code
+
+
+def _leave(number: int, _frame: FrameType | None) -> None:
+    raise SystemExit(128 + number)
 
 
 def _own_mounts() -> None:

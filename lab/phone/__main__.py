@@ -5,15 +5,14 @@
 """
 
 import sys
-import threading
 import time
-from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
 from lab import talk
 from lab.phone import browser, lease, real_dhcp
 from lab.phone.robot import Robot, UnresolvedError
+from lab.phone.through import Through
 
 _INTERFACE = "phone0"
 _FIRST_METRIC = 10  # before every phone of the crowd: Chromium's own traffic goes by this one
@@ -75,14 +74,16 @@ class Phone:
         return self._show(self._screen().open(url), picture)
 
     def accept(self, host: str, picture: str = "") -> talk.Answer:
-        """Press the button of the page that is open; when the first connection to `host` came through after it."""
-        through = _Through(self._robot, host)
+        """Press the button of the page that is open; when the first connection to `host`, if any, came through."""
+        through = Through(self._robot, host)
         screen = self._screen()
         pressed = time.monotonic()
-        through.start()
+        if host:
+            through.start()
         seen = screen.accept()
         page_ms = (time.monotonic() - pressed) * 1000
-        through.join(10)
+        if host:
+            through.join(10)
         first = (through.at - pressed) * 1000 if through.at else None
         return {**self._show(seen, picture), "page_ms": page_ms, "first_packet_ms": first}
 
@@ -106,24 +107,6 @@ class Phone:
             self._browser.close()
             self._browser = None
         return {}
-
-
-class _Through(threading.Thread):
-    """Knocks until a connection opens, and notes when."""
-
-    def __init__(self, robot: Robot, host: str) -> None:
-        super().__init__(daemon=True)
-        self._robot = robot
-        self._host = host
-        self.at: float | None = None
-
-    def run(self) -> None:
-        deadline = time.monotonic() + 10
-        while self.at is None and time.monotonic() < deadline:
-            with suppress(OSError, UnresolvedError):
-                self._robot.connect(self._host, 443, 1).close()
-                self.at = time.monotonic()
-            time.sleep(0.002)
 
 
 def main() -> None:

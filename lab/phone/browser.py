@@ -2,6 +2,7 @@
 """The phone's browser: the machine's Chromium under Playwright, or the robot where there is none."""
 
 import shutil
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,11 +60,16 @@ def start(robot: Robot, language: str = "fr-FR") -> Browser:
     """Start Chromium where it and Playwright are installed; the robot otherwise."""
     program = find_chromium()
     if program is None:
-        return RobotBrowser(robot)
+        return RobotBrowser(robot, "Chromium is not installed")
+    try:
+        from playwright.sync_api import Error  # noqa: PLC0415 - optional: the demo works without a browser
+    except ImportError:
+        return RobotBrowser(robot, "Playwright is not installed")
     try:
         return Chromium(program, language)
-    except ImportError:
-        return RobotBrowser(robot)
+    except Error as error:
+        sys.stderr.write(f"{error}\n")
+        return RobotBrowser(robot, f"{program} does not start, see the phone's log")
 
 
 class Chromium:
@@ -76,7 +82,11 @@ class Chromium:
         from playwright.sync_api import sync_playwright  # noqa: PLC0415 - optional: the demo works without a browser
 
         self._playwright = sync_playwright().start()
-        self._browser = self._playwright.chromium.launch(executable_path=program, args=_QUIET)
+        try:
+            self._browser = self._playwright.chromium.launch(executable_path=program, args=_QUIET)
+        except BaseException:
+            self._playwright.stop()
+            raise
         context: Any = self._browser.new_context(
             viewport=_PHONE, device_scale_factor=2, is_mobile=True, has_touch=True, locale=language,  # type: ignore[arg-type]
             ignore_https_errors=True,
@@ -126,10 +136,9 @@ class Chromium:
 class RobotBrowser:
     """Reads pages and sends forms without a screen."""
 
-    name = "HTTP robot"
-
-    def __init__(self, robot: Robot) -> None:
-        """Speak through this robot."""
+    def __init__(self, robot: Robot, why: str) -> None:
+        """Speak through this robot; why there is no real browser."""
+        self.name = f"HTTP robot ({why})"
         self._robot = robot
         self._page: Page | None = None
 
