@@ -72,10 +72,11 @@ def append(connection: sqlite3.Connection, event: Event, now: float) -> int:
 
 def read_after(connection: sqlite3.Connection, seq: int, limit: int) -> list[tuple[int, str, str]]:
     """Return up to `limit` rows (seq, class, body) above `seq`, oldest first."""
-    rows = connection.execute(
+    cursor = connection.cursor()
+    cursor.row_factory = None  # plain tuples: this is the hot path
+    return cursor.execute(
         "SELECT seq, class, body FROM outbox WHERE seq > ? ORDER BY seq LIMIT ?", [seq, limit]
     ).fetchall()
-    return [(row[0], row[1], row[2]) for row in rows]
 
 
 def gaps(connection: sqlite3.Connection, seq: int, limit: int) -> list[tuple[int, str, str]]:
