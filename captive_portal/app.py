@@ -15,6 +15,7 @@ from captive_portal import (
     companies,
     events,
     guard,
+    held,
     languages,
     news,
     pages,
@@ -80,6 +81,8 @@ def _context() -> dict[str, object]:
         "site_name": visit.house().settings.site.name,
         "visit": visit.current(),
         "form_token": guard.token,
+        "form_once": guard.once,
+        "legal_record": held.LEGAL_RECORD,
     }
 
 

@@ -3,11 +3,17 @@
 
 from __future__ import annotations
 
+import json
+import secrets
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from flask import abort, request
 
 from captive_portal import hosts, visit
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _OPAQUE = "null"  # some captive sheets hide where they are; their token still has to be right
 
@@ -15,6 +21,21 @@ _OPAQUE = "null"  # some captive sheets hide where they are; their token still h
 def token() -> str:
     """Return the hidden value of this device's forms."""
     return visit.house().seal.make("form", visit.current().client.key)
+
+
+def once() -> str:
+    """Return the hidden value that tells one showing of a form from the next."""
+    return secrets.token_urlsafe(12)
+
+
+def filled_in(subject: str, answers: Mapping[str, str]) -> str | None:
+    """Return the name of this filled-in form, the same when it is sent twice; None where it lacks its `once`.
+
+    The answers belong to it: who goes back and changes them sends another form.
+    """
+    shown = request.form.get("once", "")
+    said = json.dumps(answers, sort_keys=True)
+    return visit.house().seal.make("once", visit.current().client.key, subject, shown, said) if shown else None
 
 
 def check() -> None:

@@ -54,7 +54,8 @@ def ask(key: str) -> Response | tuple[str, int]:
     if errors:
         return _show(service, request.form, errors), _UNREADABLE
     kind = str(service.get("kind") or "other")
-    made = requests.create(house.edge(), kind=kind, subject=key, data=given, place=_PLACE, now=house.now())
+    form = guard.filled_in(key, given)
+    made = requests.create(house.edge(), kind=kind, subject=key, data=given, place=_PLACE, now=house.now(), form=form)
     _log.info("request_recorded", request=made.id, kind=kind)
     return redirect(url_for("services.follow", key=made.id), 302)
 

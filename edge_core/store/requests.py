@@ -38,17 +38,29 @@ class Request:
 
 
 def create(
-    connection: sqlite3.Connection, *, kind: str, subject: str, data: dict[str, str], place: str, now: float
+    connection: sqlite3.Connection,
+    *,
+    kind: str,
+    subject: str,
+    data: dict[str, str],
+    place: str,
+    now: float,
+    form: str | None = None,
 ) -> Request:
     """Record a request and its event; when this returns, neither can be lost.
 
+    `form` names the filled-in form that this came from: sent again, it returns the request that it made at first.
     Raises StoreError where it can't be recorded: then the page must say so.
     """
     request = Request(str(uuid6.uuid7()), kind, subject, data, place, "recorded", None, None, now, now)
+    words = json.dumps(data, ensure_ascii=False)
     with write(connection):
+        earlier = connection.execute("SELECT id FROM requests WHERE form = ?", [form]).fetchone() if form else None
+        if earlier and (found := get(connection, earlier[0])):
+            return found
         connection.execute(
-            f"INSERT INTO requests ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [request.id, kind, subject, json.dumps(data, ensure_ascii=False), place, "recorded", None, None, now, now],
+            f"INSERT INTO requests ({_COLUMNS}, form) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [request.id, kind, subject, words, place, "recorded", None, None, now, now, form],
         )
         event = events.RequestCreated(request=request.id, kind=kind, subject=subject, place=place, answers=data)
         outbox.append(connection, event, now)

@@ -87,3 +87,51 @@ def m002_set_aside(db: Database) -> None:
         " reason TEXT NOT NULL, at REAL NOT NULL) STRICT"
     )
     db.execute("CREATE INDEX outbox_gaps ON outbox (seq) WHERE type = 'eu.parvis.health.gap.v1'")
+
+
+_M020 = (
+    # What a plan gives, kept with the grant: rates in kbit/s, quota in bytes of both directions; NULL is no limit.
+    "ALTER TABLE grants ADD COLUMN rate_up INTEGER",
+    "ALTER TABLE grants ADD COLUMN rate_down INTEGER",
+    "ALTER TABLE grants ADD COLUMN quota INTEGER",
+    # Whose devices belong together ("voucher:7", "person:…", a keyed hash); '' for nobody's.
+    "ALTER TABLE grants ADD COLUMN holder TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE grants ADD COLUMN extended INTEGER NOT NULL DEFAULT 0",
+    "CREATE INDEX grants_holder ON grants (holder) WHERE holder <> ''",
+    # The form that a request came from: a form sent twice is one request.
+    "ALTER TABLE requests ADD COLUMN form TEXT",
+    "CREATE UNIQUE INDEX requests_form ON requests (form) WHERE form IS NOT NULL",
+)
+
+
+@edge()
+def m020_plans(db: Database) -> None:
+    """Keep what a plan gives with its grant, whose devices belong together, and which form a request came from."""
+    for statement in _M020:
+        db.execute(statement)
+
+
+_VOUCHERS = """
+CREATE TABLE vouchers (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    digest BLOB NOT NULL UNIQUE,
+    batch TEXT NOT NULL,
+    plan TEXT NOT NULL,
+    seconds INTEGER NOT NULL,
+    rate_up INTEGER,
+    rate_down INTEGER,
+    quota INTEGER,
+    devices INTEGER NOT NULL,
+    made_at REAL NOT NULL,
+    valid_until REAL NOT NULL,
+    used_at REAL,
+    revoked_at REAL
+) STRICT
+"""
+
+
+@edge()
+def m021_vouchers(db: Database) -> None:
+    """Keep vouchers by a keyed hash of their code: who reads this file can use none of them."""
+    db.execute(_VOUCHERS)
+    db.execute("CREATE INDEX vouchers_batch ON vouchers (batch)")

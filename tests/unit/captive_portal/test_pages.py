@@ -231,3 +231,26 @@ def test_nothing_that_is_sent_makes_it_fail(app, path, query, language, body, me
         method=method, data=body, content_type=types[len(query) % 3], environ_overrides=environ
     )
     assert answer.status_code < 500
+
+
+def test_a_form_sent_twice_is_one_request(app, phone):
+    """A double tap, or a reload of the answer, asks once; going back to change an answer asks anew."""
+    page = phone.get("/fr/services/salle-galet").text
+    hidden = dict(re.findall(r'name="(token|once)" value="([\w-]+)"', page))
+    answers = {"date": "2030-05-22", "time": "10:00", "people": "3"}
+    first, second = (phone.post("/fr/services/salle-galet", data=hidden | answers) for _ in range(2))
+    assert first.status_code == 302
+    assert first.headers["Location"] == second.headers["Location"]
+    changed = phone.post("/fr/services/salle-galet", data=hidden | answers | {"people": "4"})
+    assert changed.headers["Location"] != first.headers["Location"]
+    with app.app_context():
+        edge = app.extensions["parvis"].edge()
+        assert edge.execute("SELECT count(*) FROM requests").fetchone()[0] == 2
+        assert edge.execute("SELECT count(*) FROM outbox WHERE class = 'order'").fetchone()[0] == 2
+
+
+def test_what_is_kept_is_said_truly(app, phone):
+    """No page speaks of a year's record: none is written."""
+    for path in ("/fr/", "/en/", "/fr/pages/terms", "/fr/pages/privacy"):
+        assert "tant qu’il est en ligne" in phone.get("/fr/").text
+        assert not re.search(r"un an\b|one year", phone.get(path).text)
