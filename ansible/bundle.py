@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: EUPL-1.2
-"""Packs one release for devices: our wheel, the wheels that it needs, their locked hashes; a device needs no index then.
+# ruff: noqa: INP001  a program beside playbooks, no package
+"""Packs one release for devices: our wheel, those that it needs, their locked hashes; a device needs no index then.
 
     python ansible/bundle.py [--python 3.11] [--machine x86_64|aarch64]
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[1]
 # Newest first: what manylinux names a Debian 12 (glibc 2.36) can load.
-GLIBC = tuple(f"manylinux_2_{minor}" for minor in (36, 35, 34, 31, 28, 27, 24, 17, 12, 5)) + ("manylinux2014",)
+GLIBC = (*(f"manylinux_2_{minor}" for minor in (36, 35, 34, 31, 28, 27, 24, 17, 12, 5)), "manylinux2014")
 
 
 def main() -> None:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: EUPL-1.2
 """The namespaces of a machine under test: its own with uplink and radio, and one for a guest on that radio.
 
-    here: up ──── wan0 :machine: lan0 ──── air0 :guest
+From here to the guest: ours ──── wan0, the machine, lan0 ──── air0, the guest.
 """
 
 import os

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: EUPL-1.2
-"""Boots a Debian tree with systemd-nspawn inside a namespace, and keeps it up through its reboots until it is let go."""
+"""Boots a Debian tree with systemd-nspawn inside a namespace, and keeps it up through reboots until it is let go."""
 
 import os
+import shutil
 import subprocess
 import threading
 import time
@@ -83,6 +84,7 @@ def booted(home: Path, cables: Cables, name: str) -> Iterator[Machine]:
             yield machine
         finally:
             launcher.end()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 class _Launcher:

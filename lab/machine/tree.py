@@ -3,8 +3,8 @@
 
 import shutil
 import subprocess
-from contextlib import contextmanager
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 # What a freshly flashed board has: an init, a way in, and Python for Ansible.
@@ -29,7 +29,8 @@ def build(home: Path, suite: str = "bookworm") -> Path:
     words = ["debootstrap", "--variant=minbase", f"--include={_PACKAGES}", f"--cache-dir={cache}"]
     with (home / "debootstrap.log").open("w") as log:
         subprocess.run([*words, suite, str(tree), _ARCHIVE], stdout=log, stderr=log, check=True)
-    sources = f"deb {_ARCHIVE} {suite} main\ndeb {_ARCHIVE} {suite}-updates main\ndeb {_SECURITY} {suite}-security main\n"
+    places = ((_ARCHIVE, suite), (_ARCHIVE, f"{suite}-updates"), (_SECURITY, f"{suite}-security"))
+    sources = "".join(f"deb {archive} {name} main\n" for archive, name in places)
     (tree / "etc/apt/sources.list").write_text(sources, encoding="ascii")
     _quieten(tree)
     done.touch()

@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: EUPL-1.2
+"""A blank Debian becomes a gateway by the playbook, serves a guest, and stays one: kills, upgrades, a reboot."""
+
+from __future__ import annotations
+
+import time
+from types import SimpleNamespace
+
+import pytest
+
+pytestmark = [pytest.mark.deploy, pytest.mark.timeout(900)]
+
+SERVICES = ("parvis-broker", "parvis-dnsmasq", "parvis-agent", "parvis-portal", "parvis-front", "parvis-sync")
+UNITS = (*SERVICES, "parvis-migrate", "parvis-setup")
+PROBE = "http://connectivitycheck.gstatic.com/generate_204"
+ELSEWHERE = "http://www.example.org/"
+PAUSE = 45  # seconds in which a unit has to be back
+
+
+@pytest.fixture(scope="module")
+def site(settings, keep_logs, record, tmp_path_factory):
+    """A blank machine, provisioned once, with a guest in the air and an Internet behind it."""
+    from lab.machine import broken, cables, guest, machine, provision  # noqa: PLC0415  only where machines can run
+
+    home = provision.ROOT / "build" / "machine"
+    with cables.laid() as laid, guest.internet(laid), machine.booted(home, laid, "gateway") as box:
+        values = {
+            **settings.every,
+            "parvis_lan": settings.lan,
+            "parvis_wan": {"interface": "wan0", "dns": [str(laid.here)]},
+            "parvis_portal": {"hostname": "portal.example.net"},
+        }
+        provision.inventory(box, "gateway", values)
+        began = time.monotonic()
+        first = provision.play(box)
+        record("blank machine to all units healthy", time.monotonic() - began, "s")
+        with guest.here(laid, box.folder) as phone:
+            yield SimpleNamespace(box=box, first=first, guest=phone, values=values, provision=provision, broken=broken)
+        keep_logs(box)
+
+
+def states(box, names=UNITS):
+    """Return the units that are not active."""
+    told = box.run(f"systemctl is-active {' '.join(names)}", check=False).stdout.split()
+    return {name: state for name, state in zip(names, told, strict=True) if state != "active"}
+
+
+def settled(box, names=UNITS, seconds=PAUSE):
+    """Wait until all units are active at two looks a second apart; return those that aren't."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if not states(box, names):
+            time.sleep(1)
+            if not states(box, names):
+                return {}
+        time.sleep(0.2)
+    return states(box, names)
+
+
+def test_a_blank_machine_becomes_a_gateway(site):
+    """One playbook, and every unit is active and stays it."""
+    assert site.first.code == 0, site.first.text[-4000:]
+    assert states(site.box) == {}
+    assert site.box.out("systemctl --failed --no-legend") == ""
+
+
+def test_a_second_run_changes_nothing(site, record):
+    """What is as it should be is left alone."""
+    began = time.monotonic()
+    again = site.provision.play(site.box)
+    record("second run", time.monotonic() - began, "s")
+    assert (again.code, again.changed, again.failed) == (0, 0, 0), again.text[-4000:]
+
+
+def test_a_dry_run_works_and_finds_nothing(site):
+    """`--check --diff` goes through to the end, and agrees."""
+    dry = site.provision.play(site.box, "--check", "--diff")
+    assert (dry.code, dry.changed) == (0, 0), dry.text[-4000:]
+
+
+def test_nothing_complains(site):
+    """No unit was started twice, and the sandbox refused nothing that a process noticed."""
+    restarts = site.box.out("systemctl show -p NRestarts --value " + " ".join(SERVICES)).split()
+    assert set(restarts) == {"0"}
+    said = site.box.run("journalctl -b -p err -u 'parvis*' --no-pager -q", check=False).stdout
+    assert said == ""
+
+
+def test_each_process_is_its_own_user_in_its_own_sandbox(site):
+    """No process of ours is root, each is another user, and only three hold a capability of the network."""
+    users, holders = set(), set()
+    for name in SERVICES:
+        pid = site.box.out(f"systemctl show -p MainPID --value {name}")
+        users.add(site.box.out(f"ps -o user:32= -p {pid}"))
+        effective = int(site.box.out(f"grep CapEff /proc/{pid}/status").split()[1], 16)
+        assert site.box.out(f"grep NoNewPrivs /proc/{pid}/status").endswith("1"), name
+        holders |= {name} if effective >> 12 & 1 else set()
+    assert len(users) == len(SERVICES)
+    assert "root" not in users
+    assert holders == {"parvis-agent", "parvis-dnsmasq"}
+
+
+def test_a_guest_comes_online(site):
+    """A lease, a redirect, nothing else before; one POST, and the Internet answers."""
+    assert site.guest.ask("join")["address"].startswith("10.77.")
+    answer = site.guest.ask("fetch", url=PROBE)
+    assert (answer["status"], answer["location"].split("?")[0]) == (302, "http://portal.example.net/")
+    assert not site.guest.ask("online", url=ELSEWHERE, seconds=1)["online"]
+    accepted = site.guest.ask("accept", url=PROBE)
+    assert accepted["status"] in (302, 303, 200), accepted["text"]
+    assert site.guest.ask("online", url=ELSEWHERE, seconds=5)["online"]
+
+
+def test_the_portal_restarts_without_refusing_anybody(site, record):
+    """systemd holds the socket and the front holds the guests: a restart is a pause, never an error."""
+    site.box.run("systemd-run --collect --on-active=1 systemctl restart parvis-portal.service")
+    outcomes = site.guest.ask("hammer", url="http://portal.example.net/health", seconds=6)["outcomes"]
+    record("requests in 6 s around a restart of the portal", sum(outcomes.values()), "requests")
+    assert set(outcomes) == {"404"}, outcomes  # there is no such page: the portal itself answered each one
+    assert settled(site.box) == {}
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_killed_process_is_back(site, name, record):
+    """SIGKILL at any process: it is back and well, and the guest stays online all along."""
+    before = site.box.out(f"systemctl show -p MainPID --value {name}")
+    began = time.monotonic()
+    site.box.run(f"kill -KILL {before}")
+    assert site.guest.ask("online", url=ELSEWHERE, seconds=3)["online"]
+    while site.box.out(f"systemctl show -p MainPID --value {name}") in (before, "0"):
+        assert time.monotonic() - began < PAUSE
+    assert settled(site.box, (name,)) == {}
+    record(f"{name} back after SIGKILL (two looks a second apart)", time.monotonic() - began, "s")
+    assert site.guest.ask("fetch", url="http://portal.example.net/health")["status"] == 404  # the portal's own answer
+    assert site.guest.ask("online", url=ELSEWHERE, seconds=3)["online"]
+
+
+def test_a_process_that_hangs_is_started_again(site, record):
+    """A portal and an agent that live and do nothing are noticed by the watchdog."""
+    worker = "pgrep -u parvis-portal | tail -1"
+    before = site.box.out("systemctl show -p NRestarts --value parvis-agent parvis-portal").split()
+    site.box.run(f"kill -STOP $({worker}) $(systemctl show -p MainPID --value parvis-agent)")
+    began = time.monotonic()
+    while True:
+        now = site.box.out("systemctl show -p NRestarts --value parvis-agent parvis-portal").split()
+        if all(int(after) > int(first) for first, after in zip(before, now, strict=True)):
+            break
+        assert time.monotonic() - began < 60, now
+        time.sleep(1)
+    record("hung portal and agent started again", time.monotonic() - began, "s")
+    assert settled(site.box) == {}
+    assert site.guest.ask("online", url=ELSEWHERE, seconds=5)["online"]
+
+
+def test_a_broken_release_is_taken_back(site, bundle, tmp_path, record):
+    """A release whose portal doesn't start stops the run; the one before serves again, and nobody is cut off."""
+    running = site.box.out("readlink /opt/parvis/current")
+    bad = site.broken.release(bundle, tmp_path)
+    began = time.monotonic()
+    run = site.provision.play(site.box, "-e", f"parvis_bundle={bad}")
+    record("run with a broken release, back included", time.monotonic() - began, "s")
+    assert run.code != 0
+    assert "runs" in run.text.split("Stop the run")[1], run.text[-3000:]
+    assert site.box.out("readlink /opt/parvis/current") == running
+    assert settled(site.box) == {}
+    assert site.guest.ask("fetch", url=PROBE)["status"] == 200  # online: the Internet's answer, not the portal's
+    assert site.guest.ask("online", url=ELSEWHERE, seconds=3)["online"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "named"),
+    [
+        ({"parvis_lan": {"interface": "lan7", "ipv4": "10.77.0.1/20", "dhcp_range": "10.77.1.0-10.77.1.9"}}, "lan7"),
+        ({"parvis_lan": {"interface": "lan0", "ipv4": "10.77.0.1/20"}}, "dhcp_range"),
+        ({"parvis_access": {"duration": "long"}}, "duration"),
+        ({"parvis_wan": {"interface": "wan0", "dns": ["dns.example.net"]}}, "dns"),
+        ({"parvis_bundle": "/nowhere/parvis-1.0.0-00000000-py313-riscv64.tar"}, "riscv64"),
+    ],
+)
+def test_a_wrong_inventory_changes_nothing(site, wrong, named):
+    """The wrong value is named, and the device is as it was."""
+    site.provision.inventory(site.box, "gateway", {**site.values, **wrong})
+    try:
+        run = site.provision.play(site.box)
+    finally:
+        site.provision.inventory(site.box, "gateway", site.values)
+    assert run.code != 0
+    assert named in run.text
+    assert run.changed == 0, run.text[-3000:]
+    assert states(site.box) == {}
+
+
+def test_after_a_reboot_all_is_as_before(site, record):
+    """Every unit comes back by itself, and the guest is still online without accepting again."""
+    before = site.box.boot_id()
+    began = time.monotonic()
+    site.box.run("systemctl reboot", check=False)
+    time.sleep(2)
+    site.box.wait()
+    assert site.box.boot_id() != before
+    assert settled(site.box) == {}
+    record("reboot to all units active", time.monotonic() - began, "s")
+    site.guest.ask("join")
+    assert site.guest.ask("online", url=ELSEWHERE, seconds=10)["online"]
+    again = site.provision.play(site.box)
+    assert (again.code, again.changed) == (0, 0), again.text[-4000:]

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: EUPL-1.2
+"""A blank Debian becomes a kiosk by the playbook: its pages answer, a real browser shows them on a real compositor."""
+
+from __future__ import annotations
+
+import time
+from types import SimpleNamespace
+
+import pytest
+
+pytestmark = [pytest.mark.deploy, pytest.mark.timeout(1200)]
+
+SERVICES = ("parvis-kiosk", "parvis-sync", "parvis-screen")
+HEALTH = "python3 -c \"import urllib.request as u; print(u.urlopen('http://127.0.0.1:8081/health').read().decode())\""
+PAUSE = 45
+
+
+@pytest.fixture(scope="module")
+def site(settings, keep_logs, record):
+    """A blank machine, provisioned once as a kiosk whose screen is in memory."""
+    from lab.machine import cables, machine, provision  # noqa: PLC0415  only where machines can run
+
+    home = provision.ROOT / "build" / "machine"
+    with cables.laid() as laid, machine.booted(home, laid, "kiosk") as box:
+        screen = {"WLR_BACKENDS": "headless", "WLR_RENDERER": "pixman", "WLR_LIBINPUT_NO_DEVICES": "1"}
+        values = {
+            **settings.every,
+            "parvis_mqtt": {"url": f"mqtt://{laid.here}:1"},
+            "kiosk_screen_environment": screen,
+        }
+        provision.inventory(box, "kiosk", values)
+        began = time.monotonic()
+        first = provision.play(box)
+        record("blank machine to kiosk", time.monotonic() - began, "s")
+        yield SimpleNamespace(box=box, first=first, provision=provision)
+        keep_logs(box)
+
+
+def active(box):
+    """Return the units that are not active."""
+    told = box.run(f"systemctl is-active {' '.join(SERVICES)}", check=False).stdout.split()
+    return {name: state for name, state in zip(SERVICES, told, strict=True) if state != "active"}
+
+
+def page_seen(box, seconds):
+    """Wait until the kiosk says that a page in the browser was alive lately."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if '"page_seen":null' not in box.run(HEALTH, check=False).stdout.replace(" ", ""):
+            return True
+        time.sleep(1)
+    return False
+
+
+def test_a_blank_machine_becomes_a_kiosk(site):
+    """One playbook, and every unit is active and stays it; a second run changes nothing."""
+    assert site.first.code == 0, site.first.text[-4000:]
+    assert active(site.box) == {}
+    again = site.provision.play(site.box)
+    assert (again.code, again.changed) == (0, 0), again.text[-4000:]
+
+
+def test_the_browser_shows_the_page(site):
+    """The compositor runs Chromium with its own sandbox on, and the page in it is alive."""
+    assert '"ok":true' in site.box.out(HEALTH).replace(" ", "")
+    shown = site.box.out("pgrep -u parvis-screen -a chromium | head -1")
+    assert "--no-sandbox" not in shown
+    assert "8081" in shown
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_killed_process_is_back(site, name):
+    """SIGKILL at any process: it is back."""
+    before = site.box.out(f"systemctl show -p MainPID --value {name}")
+    began = time.monotonic()
+    site.box.run(f"kill -KILL {before}")
+    while site.box.out(f"systemctl show -p MainPID --value {name}") in (before, "0"):
+        assert time.monotonic() - began < PAUSE
+    time.sleep(2)
+    assert active(site.box) == {}
+
+
+def test_after_a_reboot_the_page_is_there(site):
+    """Every unit comes back by itself and the page answers."""
+    before = site.box.boot_id()
+    site.box.run("systemctl reboot", check=False)
+    time.sleep(2)
+    site.box.wait()
+    assert site.box.boot_id() != before
+    deadline = time.monotonic() + PAUSE
+    while active(site.box) and time.monotonic() < deadline:
+        time.sleep(0.5)
+    assert active(site.box) == {}
+    assert '"ok":true' in site.box.out(HEALTH).replace(" ", "")
