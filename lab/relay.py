@@ -9,9 +9,13 @@ machine is joined to it.
 import asyncio
 import socket
 import sys
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 _CHUNK = 65536
+
+Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+Dial = Callable[[], Awaitable[Streams]]
 
 
 class PortTakenError(Exception):
@@ -41,9 +45,9 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
             writer.write_eof()  # half-closed: the other direction may still have something to say
 
 
-async def _carry(host: str, port: int, near: asyncio.StreamReader, back: asyncio.StreamWriter) -> None:
+async def _carry(dial: Dial, near: asyncio.StreamReader, back: asyncio.StreamWriter) -> None:
     try:
-        far, forth = await asyncio.wait_for(asyncio.open_connection(host, port), 5)
+        far, forth = await asyncio.wait_for(dial(), 5)
     except (OSError, TimeoutError):
         back.transport.abort()  # the browser sees a reset at once, as from a server that is down
         return
@@ -54,9 +58,9 @@ async def _carry(host: str, port: int, near: asyncio.StreamReader, back: asyncio
             await writer.wait_closed()
 
 
-async def serve(listening: socket.socket, host: str, port: int) -> None:
-    """Relay until cancelled."""
-    server = await asyncio.start_server(lambda near, back: _carry(host, port, near, back), sock=listening)
+async def serve(listening: socket.socket, dial: Dial) -> None:
+    """Relay until cancelled; `dial` makes the far connection of each."""
+    server = await asyncio.start_server(lambda near, back: _carry(dial, near, back), sock=listening)
     async with server:
         await server.serve_forever()
 
@@ -64,8 +68,12 @@ async def serve(listening: socket.socket, host: str, port: int) -> None:
 def main() -> None:
     """Serve the inherited descriptor named in the arguments."""
     descriptor, host, port = sys.argv[1:4]
+
+    def dial() -> Awaitable[Streams]:
+        return asyncio.open_connection(host, int(port))
+
     with suppress(KeyboardInterrupt):
-        asyncio.run(serve(socket.socket(fileno=int(descriptor)), host, int(port)))
+        asyncio.run(serve(socket.socket(fileno=int(descriptor)), dial))
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from rich.console import Console
 from lab.bench import figures
 
 _HERE = Path(__file__).parent
+_LOG_WIDTH = 150  # of a log that is no terminal
 _OUT = _HERE.parents[1] / "build" / "bench"
 
 
@@ -27,6 +28,8 @@ def main() -> int:
         print(f"bench: there is no measure {name!r}. Known: {', '.join(names())} (make bench NAME=…)", file=sys.stderr)
         return 2
     console = Console()
+    if not console.is_terminal:
+        console = Console(width=_LOG_WIDTH)
     measured = importlib.import_module(f"lab.bench.{name}").figures()
     figures.show(name, measured, console)
     figures.keep(_OUT / f"{name}.json", measured)

@@ -70,7 +70,7 @@ def median(figure: str, values: Sequence[float], unit: str, **compared: Any) -> 
 def show(name: str, figures: Sequence[Figure], console: Console) -> None:
     """Print the table."""
     table = Table(title=f"bench {name}", title_justify="left")
-    table.add_column("figure", overflow="fold")
+    table.add_column("figure", no_wrap=True)
     for column in ("value", "spread", "peer", "limit", "times better", "goal"):
         table.add_column(column, justify="right")
     for one in figures:

@@ -20,6 +20,7 @@ _SIGNS: dict[State, tuple[str, str]] = {
     "failed": ("✘", "bold red"),
     "skipped": ("-", "yellow"),
 }
+_FOOT_LINES = 6  # the totals, their frame, and air
 _WORDS: dict[State, str] = {"running": "....", "true": "ok", "failed": "FAILED", "skipped": "skipped"}
 
 
@@ -49,6 +50,7 @@ class Teller:
     outcomes: list[Outcome] = field(default_factory=list)
     links: dict[str, str] = field(default_factory=dict)
     _live: Live | None = None
+    _settled: bool = False
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __enter__(self) -> Self:
@@ -85,15 +87,14 @@ class Teller:
         else:
             self._plain(text)
 
-    def summary(self) -> None:
-        """Say the totals once, in the plain log; on a terminal they are in the picture."""
-        if not self._live:
-            self._plain(_account(self.totals()))
-            self.say_links()
-
-    def say_links(self) -> None:
-        """Print where to look."""
-        for name, address in self.links.items():
+    def told(self, links: dict[str, str]) -> None:
+        """Leave the whole story standing, then show totals and where to look."""
+        if self._live:
+            self._live.console.print(_table(self.outcomes))
+            self._settled, self.links = True, links
+            return
+        self._plain(_account(self.totals()))
+        for name, address in links.items():
             self._plain(f"        {name:<9} {address}")
 
     def _plain(self, text: str) -> None:
@@ -101,11 +102,10 @@ class Teller:
 
     def _picture(self) -> Group:
         with self._lock:
-            outcomes = list(self.outcomes)
-        parts: list[Table | Panel] = [
-            _table(outcomes),
-            Panel(_account(self.totals()), title="Totals", title_align="left"),
-        ]
+            # A terminal may be lower than the story is long: the latest steps, above the totals.
+            outcomes = [] if self._settled else self.outcomes[-max(3, self.console.height - _FOOT_LINES) :]
+        totals = Panel(_account(self.totals()), title="Totals", title_align="left")
+        parts: list[Table | Panel] = [_table(outcomes, one_line=True), totals]
         if self.links:
             grid = Table.grid(padding=(0, 2))
             for name, address in self.links.items():
@@ -118,16 +118,16 @@ def _time(outcome: Outcome) -> str:
     return f"{outcome.milliseconds:8.0f} ms" if outcome.milliseconds else " " * 11
 
 
-def _table(outcomes: Iterable[Outcome]) -> Table:
+def _table(outcomes: Iterable[Outcome], *, one_line: bool = False) -> Table:
     table = Table.grid(padding=(0, 1))
     table.add_column(width=1)
     table.add_column(justify="right", width=11)
-    table.add_column(ratio=2)
-    table.add_column(ratio=3, style="dim")
+    table.add_column(ratio=2, no_wrap=one_line)
+    table.add_column(ratio=3, style="dim", no_wrap=one_line)
     for outcome in outcomes:
         sign, style = _SIGNS[outcome.state]
         detail = Text(outcome.detail, style="red" if outcome.state == "failed" else "")
-        for log in outcome.logs:
+        for log in () if one_line else outcome.logs:
             detail.append(f"\nsee {log}")
         table.add_row(Text(sign, style=style), _time(outcome), Text(outcome.step.title), detail)
     return table

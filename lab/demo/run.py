@@ -68,14 +68,14 @@ def _play(site: Site, teller: Teller, outcomes: list[Outcome], crowd: int) -> No
     later = Rest(opening, crowd)
     outcomes += play([*opening.steps(), *later.steps()], teller)
     ports = site.plan.ports
-    teller.links = {
+    links = {
         "portal": f"http://127.0.0.1:{ports.portal}/",
         "kiosk": f"http://127.0.0.1:{ports.kiosk}/",
         "platform": f"http://127.0.0.1:{ports.platform}/",
         "content": f"{SOURCE} (change a file and look again)",
         "logs": str(site.plan.state / "logs"),
     }
-    teller.summary()
+    teller.told(links)
 
 
 def _live(site: Site, teller: Teller, crowd: int) -> None:

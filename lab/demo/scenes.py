@@ -83,7 +83,7 @@ class Opening:
         self.site.start_platform()
         port = self.plan.platform_port
         self._answers(f"http://{self.plan.platform_address}:{port}/", "platform", "platform-broker")
-        self.site.start_relays()
+        self.site.start_relay("platform")
         return ""
 
     def _answers(self, url: str, *logs: str, seconds: float = 20) -> None:
@@ -108,6 +108,7 @@ class Opening:
         self.site.start_role("gateway")
         host, port = self.plan.portal_target
         self._answers(f"http://{host}:{port}/", "gateway")
+        self.site.start_relay("portal")
         return "broker, portal, sync" + (", dnsmasq, nftables, agent" if self.plan.enforced else "; no enforcement")
 
     def kiosk(self) -> str:
@@ -115,6 +116,7 @@ class Opening:
         self.site.start_role("kiosk")
         host, port = self.plan.kiosk_target
         self._answers(f"http://{host}:{port}/", "kiosk")
+        self.site.start_relay("kiosk")
         return ""
 
     def content(self) -> str:
@@ -154,7 +156,8 @@ class Opening:
         if self.plan.enforced:
             words.append(str(self.plan.state / "ca" / "ca.pem"))
         self.site.start_peer("phone", "guests", "lab.phone", *words)
-        return f"{self.phone.ask('warm')['browser']}, DHCP by {real_dhcp.available()}"
+        client = f", DHCP by {real_dhcp.available()}" if self.plan.enforced else ""
+        return f"{self.phone.ask('warm')['browser']}{client}"
 
     def lease(self) -> str:
         """See a real DHCP client get an address of the range, and the portal's address (RFC 8910)."""

@@ -108,17 +108,17 @@ class Site:
         words = [*_PYTHON, "edge_core.cli", "run", role, "--config", str(self.plan.configuration(role))]
         self.processes.start(role, words, place="gateway")
 
-    def start_relays(self) -> None:
-        """Join the desktop's ports to the portal, the kiosk and the platform."""
-        targets: dict[str, tuple[zone.Place, tuple[str, int]]] = {
-            "portal": ("gateway", self.plan.portal_target),
-            "kiosk": ("gateway", self.plan.kiosk_target),
-            "platform": ("internet", (self.plan.platform_address, self.plan.platform_port)),
+    def start_relay(self, name: str) -> None:
+        """Join a port of the desktop to the portal, as one more guest, to the kiosk, or to the platform."""
+        targets: dict[str, tuple[zone.Place, str, tuple[str, int]]] = {
+            "portal": ("guests", "lab.phone.desk", self.plan.portal_target),
+            "kiosk": ("gateway", "lab.relay", self.plan.kiosk_target),
+            "platform": ("internet", "lab.relay", (self.plan.platform_address, self.plan.platform_port)),
         }
-        for name, descriptor in self.relays.items():
-            place, (host, port) = targets[name]
-            words = [*_PYTHON, "lab.relay", str(descriptor), host, str(port)]
-            self.processes.start(f"relay-{name}", words, place=place, descriptors=(descriptor,))
+        if name in self.relays:
+            place, module, (host, port) = targets[name]
+            words = [*_PYTHON, module, str(self.relays[name]), host, str(port)]
+            self.processes.start(f"relay-{name}", words, place=place, descriptors=(self.relays[name],))
 
     def start_peer(self, name: str, place: zone.Place, module: str, *words: str) -> Peer:
         """Start a process that takes commands, such as a phone."""

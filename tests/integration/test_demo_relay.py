@@ -36,7 +36,7 @@ def test_bytes_go_both_ways_and_half_closing_is_carried():
         far = server.sockets[0].getsockname()[1]
         near = listen(0)
         port = near.getsockname()[1]
-        relay = asyncio.create_task(serve(near, "127.0.0.1", far))
+        relay = asyncio.create_task(serve(near, lambda: asyncio.open_connection("127.0.0.1", far)))
         answer = await _talk(port, b"abc" * 200_000)
         relay.cancel()
         with suppress(asyncio.CancelledError):
@@ -55,7 +55,7 @@ def test_a_server_that_is_down_is_told_at_once():
         far = dead.getsockname()[1]
         dead.close()
         near = listen(0)
-        relay = asyncio.create_task(serve(near, "127.0.0.1", far))
+        relay = asyncio.create_task(serve(near, lambda: asyncio.open_connection("127.0.0.1", far)))
         try:
             return await asyncio.wait_for(_talk(near.getsockname()[1], b"x"), 5)
         except ConnectionError:

@@ -14,6 +14,7 @@ import pytest
 
 from lab.net.allowed import allowed
 from lab.phone.browser import find_chromium
+from lab.phone.robot import forms
 from lab.processes import strays
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
@@ -108,6 +109,9 @@ def test_the_zone_is_open_to_the_desktops_browser_until_ctrl_c(desk, net):
     for name, words in (("PORTAL_PORT", "Parc Exemple"), ("KIOSK_PORT", "Parc Exemple"), ("PLATFORM_PORT", "gateway")):
         with urllib.request.urlopen(f"http://127.0.0.1:{desk.ports[name]}/", timeout=10) as page:
             assert words in page.read().decode(), name
+    with urllib.request.urlopen(f"http://127.0.0.1:{desk.ports['PORTAL_PORT']}/", timeout=10) as page:
+        may_accept = any(one.method == "post" for one in forms(page.read().decode()))
+    assert may_accept == (net == "netns")  # there the desktop is a guest of its own; without, it is the story's phone
     process.send_signal(signal.SIGINT)
     out, _ = process.communicate(timeout=40)
     assert process.returncode == 0, out
