@@ -16,12 +16,42 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable
 
-_COLUMNS = "id, session, mac, plan, created_at, expires_at, ended_at, end_reason"
+_COLUMNS = (
+    "id, session, mac, plan, created_at, expires_at, ended_at, end_reason, rate_up, rate_down, quota, holder, extended"
+)
+PRE_GRANT = "pre-grant"
+"""Plan of the short access while somebody signs in or reads an e-mail; any other plan takes its place."""
+VOUCHER = "voucher:"
+"""Begins the holder of a voucher's grants. It names no person, so it outlives the session."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a plan allows beside its time: rates in kbit/s, `quota` in bytes of both directions; None is no limit."""
+
+    rate_up: int | None = None
+    rate_down: int | None = None
+    quota: int | None = None
+
+
+_NO_LIMITS = Limits()
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Whose devices belong together, by an opaque key, and how many of them may be online at once."""
+
+    key: str
+    devices: int
 
 
 @dataclass(frozen=True)
 class Grant:
-    """One device's permission. `id` is the conntrack mark of its flows; times are seconds since 1970."""
+    """One device's permission. `id` is the conntrack mark of its flows; times are seconds since 1970.
+
+    Rates are in kbit/s, `quota` in bytes of both directions, None without limit. `holder` is "" or whose devices these
+    are; `extended` counts how often the device's person made it last longer.
+    """
 
     id: int
     session: str
@@ -31,30 +61,86 @@ class Grant:
     expires_at: float
     ended_at: float | None
     end_reason: str | None
+    rate_up: int | None = None
+    rate_down: int | None = None
+    quota: int | None = None
+    holder: str = ""
+    extended: int = 0
 
     def remaining(self, now: float) -> float:
         """Return the seconds left, 0 where it is over."""
         return 0.0 if self.ended_at is not None else max(0.0, self.expires_at - now)
 
 
-def accept(connection: sqlite3.Connection, mac: str, plan: str, seconds: int, now: float) -> Grant:
-    """Grant access and tell it, in one transaction. A device that has a grant keeps it: a form sent twice is one.
+def accept(  # what a plan gives, as its words have it
+    connection: sqlite3.Connection,
+    mac: str,
+    plan: str,
+    seconds: int,
+    now: float,
+    *,
+    limits: Limits = _NO_LIMITS,
+    holder: Holder | None = None,
+) -> Grant:
+    """Grant access and tell it, in one transaction.
+
+    A device that has a grant keeps it: a form sent twice is one. Only a pre-grant makes room, and with a `holder` any
+    grant that is not the same holder's. Where the holder has too many devices online, those that came first are ended
+    as "moved".
 
     Raises StoreError where it can't be recorded: then nothing was granted.
     """
     with write(connection):
         current = by_mac(connection, mac, now)
-        if current:
+        if current and _stays(current, plan, holder):
             return current
-        _end_open(connection, mac, now, "expired")
+        _end_open(connection, mac, now, "changed" if current else "expired")
+        if holder:
+            _make_room(connection, holder, now)
         row = connection.execute(
-            "INSERT INTO grants (session, mac, plan, created_at, expires_at) VALUES (?, ?, ?, ?, ?)"
-            f" RETURNING {_COLUMNS}",
-            [str(uuid6.uuid7()), mac, plan, now, now + seconds],
+            "INSERT INTO grants (session, mac, plan, created_at, expires_at, rate_up, rate_down, quota, holder)"
+            f" VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING {_COLUMNS}",
+            [
+                *[str(uuid6.uuid7()), mac, plan, now, now + seconds],
+                *[limits.rate_up, limits.rate_down, limits.quota, holder.key if holder else ""],
+            ],
         ).fetchone()
         grant = Grant(*row)
         outbox.append(connection, events.SessionStarted(session=grant.session, plan=plan, seconds=seconds), now)
         return grant
+
+
+def _stays(current: Grant, plan: str, holder: Holder | None) -> bool:
+    if holder:
+        return current.holder == holder.key and current.plan == plan
+    return current.plan != PRE_GRANT or plan == PRE_GRANT
+
+
+def _make_room(connection: sqlite3.Connection, holder: Holder, now: float) -> None:
+    others = by_holder(connection, holder.key, now)
+    for grant in others[: max(0, len(others) - holder.devices + 1)]:
+        _end_open(connection, grant.mac, now, "moved")
+
+
+def extend(connection: sqlite3.Connection, mac: str, until: float, most: int, now: float) -> Grant | None:
+    """Let a device's grant last until `until`, at most `most` times in all; None where nothing was extended."""
+    with write(connection):
+        row = connection.execute(
+            "UPDATE grants SET expires_at = ?, extended = extended + 1 WHERE mac = ? AND ended_at IS NULL"
+            f" AND expires_at > ? AND expires_at < ? AND extended < ? RETURNING {_COLUMNS}",
+            [until, mac, now, until, most],
+        ).fetchone()
+        return Grant(*row) if row else None
+
+
+def by_holder(connection: sqlite3.Connection, holder: str, now: float) -> list[Grant]:
+    """Return the grants of one holder's devices at `now`, the oldest first."""
+    rows = connection.execute(
+        f"SELECT {_COLUMNS} FROM grants WHERE holder = ? AND holder <> '' AND ended_at IS NULL AND expires_at > ?"
+        " ORDER BY id",
+        [holder, now],
+    )
+    return [Grant(*row) for row in rows]
 
 
 def active(connection: sqlite3.Connection, now: float) -> list[Grant]:
@@ -106,12 +192,14 @@ def unclosed(connection: sqlite3.Connection, now: float) -> list[Grant]:
 def forget(connection: sqlite3.Connection, grant: Grant, now: float) -> None:
     """Forget which device had a grant that is over, inside the transaction that tells its end.
 
-    From here on the session is a number of bytes with a random id: a MAC address stays no longer than its grant.
+    From here on the session is a number of bytes with a random id: a MAC address stays no longer than its grant, and
+    nor does whose device it was. Only a voucher's number stays: what it has left is counted by it.
     """
     connection.execute(
         "UPDATE grants SET mac = '', ended_at = coalesce(ended_at, min(?, expires_at)),"
-        " end_reason = coalesce(end_reason, 'expired') WHERE id = ?",
-        [now, grant.id],
+        " end_reason = coalesce(end_reason, 'expired'),"
+        " holder = CASE WHEN substr(holder, 1, ?) = ? THEN holder ELSE '' END WHERE id = ?",
+        [now, len(VOUCHER), VOUCHER, grant.id],
     )
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from edge_core import logs
-from edge_core.store import search, timetable
+from edge_core.store import search, spelling, timetable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -32,6 +32,12 @@ _Departures = list[timetable.Departure]
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _ORDERS = {"title": "sort, id", "id": "id", "starts": "starts, id", "-starts": "starts DESC, id"}
+# In SQLite, the bare columns beside min() are those of the row that has it (sqlite.org/lang_select.html, 2.5).
+_NEXT_EVENTS = (
+    "SELECT collection, id, body, min(starts) AS next, count(*) AS occurrences FROM records"
+    " WHERE collection = 'events' AND ends > ? GROUP BY coalesce(body ->> '$.series', id) ORDER BY next, id LIMIT ?"
+)
+_STAMP = "SELECT value FROM meta WHERE key IN ('version', 'applied_at') ORDER BY key"
 _log = logs.get(__name__)
 
 
@@ -52,6 +58,7 @@ class Replica:
         self._path = path
         self._blobs = blobs if blobs is not None else path.parent / "blobs"
         self._local = threading.local()
+        self._words: tuple[tuple[str, ...], spelling.Vocabulary] | None = None
 
     def park(self) -> Record:
         """Return the park's own record, or {} while there is no content."""
@@ -77,27 +84,60 @@ class Replica:
         return int(rows[0][0]) if rows else 0
 
     def events_from(self, now: float, limit: int = 20) -> Records:
-        """Return events that have not ended at `now` (epoch seconds), soonest first."""
+        """Return events that have not ended at `now` (epoch seconds), soonest first; of a series, its next one.
+
+        Such a one says in `following` how many come after it.
+        """
+        found = self._query(_NEXT_EVENTS, (now, limit))
+        return [{**_record(row), "following": row["occurrences"] - 1} for row in found]
+
+    def series(self, name: str, now: float, limit: int = 10) -> Records:
+        """Return the events of a series that have not ended at `now`, soonest first."""
         return self._records(
             "SELECT collection, id, body FROM records WHERE collection = 'events' AND ends > ?"
-            " ORDER BY starts, id LIMIT ?",
-            (now, limit),
+            " AND body ->> '$.series' = ? ORDER BY starts LIMIT ?",
+            (now, name, limit),
         )
 
     def latest_news(self, limit: int = 10) -> Records:
-        """Return the news, latest first."""
-        return self.list("news", order="-starts", limit=limit)
+        """Return the news: what the park puts first, then the latest."""
+        return self._records(
+            "SELECT collection, id, body FROM records WHERE collection = 'news'"
+            " ORDER BY coalesce(body ->> '$.priority', 0) DESC, starts DESC, id LIMIT ?",
+            (limit,),
+        )
+
+    def of_company(self, company: str, limit: int = 10) -> Records:
+        """Return the news that a company tells, latest first."""
+        return self._records(
+            "SELECT collection, id, body FROM records WHERE collection = 'news' AND body ->> '$.company' = ?"
+            " ORDER BY starts DESC, id LIMIT ?",
+            (company, limit),
+        )
 
     def search(self, text: str, collections: Iterable[str] | None = None, limit: int = 20) -> Records:
-        """Return records that hold all words of `text`, best first; when none does, those that hold some of them.
+        """Return records that hold all words of `text`, best first; else what one slip of the finger away is there;
+        else those that hold some of the words.
 
         Accents, case and ligatures don't count, and the beginning of a word is enough. Any text is safe to ask.
         """
         wanted = None if collections is None else sorted(set(collections))
-        for expression in (search.match_all(text), search.match_any(text)):
+        ways = (search.match_all, lambda asked: search.match_near(asked, self._vocabulary()), search.match_any)
+        for way in ways:
+            expression = way(text)
             if expression and (found := self._matching(expression, wanted, limit)):
                 return found
         return []
+
+    def _vocabulary(self) -> spelling.Vocabulary:
+        """Return the words of the index, read once for each content that is applied; threads share them."""
+        stamp = tuple(row["value"] for row in self._query(_STAMP, ()))
+        known = self._words
+        if known is None or known[0] != stamp:
+            self._query("CREATE VIRTUAL TABLE IF NOT EXISTS temp.words USING fts5vocab(main, search, row)", ())
+            known = stamp, spelling.Vocabulary.of(row["term"] for row in self._query("SELECT term FROM temp.words", ()))
+            self._words = known
+        return known[1]
 
     def _matching(self, expression: str, collections: Sequence[str] | None, limit: int) -> Records:
         places = ", ".join("?" * len(collections or ()))
@@ -141,8 +181,7 @@ class Replica:
             connection.close()
 
     def _records(self, sql: str, values: Sequence[object]) -> Records:
-        rows = self._query(sql, values)
-        return [{"collection": row["collection"], "id": row["id"], **json.loads(row["body"])} for row in rows]
+        return [_record(row) for row in self._query(sql, values)]
 
     def _query(self, sql: str, values: Sequence[object]) -> _Rows:
         """Run one query; a file that can't be read is logged and reads as empty, never as an error page."""
@@ -175,6 +214,10 @@ class Replica:
             return found.st_dev, found.st_ino
         pending = self._path.with_name(f"{self._path.name}-wal").exists()
         return found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size, int(pending)
+
+
+def _record(row: sqlite3.Row) -> Record:
+    return {"collection": row["collection"], "id": row["id"], **json.loads(row["body"])}
 
 
 def _open(path: Path) -> tuple[sqlite3.Connection, bool]:

@@ -8,6 +8,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from edge_core.store.spelling import Vocabulary
 
 COLUMNS = ("name", "topic", "rest")
 WEIGHTS = (10.0, 4.0, 1.0)
@@ -54,7 +58,7 @@ def sort_key(text: str) -> str:
     return " ".join(words(text))
 
 
-def _meant(text: str) -> list[str]:
+def asked_words(text: str) -> list[str]:
     """Return the words that a question is about; elided letters (l', d', qu') only when nothing longer is there."""
     asked = list(dict.fromkeys(words(text[:_LONGEST_QUERY])))[:_MOST_WORDS]
     return [word for word in asked if len(word) > 1 and word != "qu"] or asked
@@ -62,9 +66,34 @@ def _meant(text: str) -> list[str]:
 
 def match_all(text: str) -> str:
     """Return the FTS5 expression for records that hold each word of `text`, or a word beginning so; "" asks nothing."""
-    return " AND ".join(f'"{word}"*' for word in _meant(text))
+    return " AND ".join(f'"{word}"*' for word in asked_words(text))
 
 
 def match_any(text: str) -> str:
     """Return the FTS5 expression for records that hold at least one word of `text`; "" asks nothing."""
-    return " OR ".join(f'"{word}"*' for word in _meant(text))
+    return " OR ".join(f'"{word}"*' for word in asked_words(text))
+
+
+def match_near(text: str, vocabulary: Vocabulary) -> str:
+    """Return the expression for what was probably meant: words one edit away, a missing space put back; "" for nothing.
+
+    A word that is in the index stays as it is, unless no other word of the question can be mended.
+    """
+    asked = asked_words(text)
+    near = {word: _near(word, vocabulary) for word in asked if not vocabulary.begins(word)}
+    if not any(near.values()):
+        near = {word: _near(word, vocabulary) for word in asked}
+    if not any(near.values()):
+        return ""
+    return " AND ".join(_either(word, near.get(word, [])) for word in asked)
+
+
+def _near(word: str, vocabulary: Vocabulary) -> list[str]:
+    """Return FTS5 phrases, each of which may be what `word` means."""
+    pair = vocabulary.apart(word)
+    joined = [f'("{pair[0]}" AND "{pair[1]}"*)'] if pair else []
+    return joined + [f'"{near}"*' for near in vocabulary.meant_by(word)]
+
+
+def _either(word: str, near: list[str]) -> str:
+    return "(" + " OR ".join([f'"{word}"*', *near]) + ")"

@@ -41,6 +41,24 @@ def load(connection: sqlite3.Connection) -> dict[int, Usage]:
     return {row[0]: Usage(*row[1:]) for row in rows}
 
 
+def of_grant(connection: sqlite3.Connection, grant: int) -> Usage:
+    """Return what a grant has used, as it was recorded last."""
+    row = connection.execute(
+        "SELECT up_bytes, up_packets, down_bytes, down_packets FROM usage WHERE grant_id = ?", [grant]
+    ).fetchone()
+    return Usage(*row) if row else Usage()
+
+
+def of_holder(connection: sqlite3.Connection, holder: str) -> int:
+    """Return the bytes that all grants of a holder have used, in both directions."""
+    row = connection.execute(
+        "SELECT coalesce(sum(up_bytes + down_bytes), 0) FROM grants JOIN usage ON grant_id = grants.id"
+        " WHERE holder = ? AND holder <> ''",
+        [holder],
+    ).fetchone()
+    return int(row[0])
+
+
 def record(connection: sqlite3.Connection, totals: Iterable[tuple[int, Usage]], now: float) -> None:
     """Write totals (not increments: writing them again changes nothing) of open sessions."""
     with write(connection):
