@@ -8,130 +8,31 @@ from __future__ import annotations
 
 import os
 import tomllib
-from dataclasses import MISSING, Field, dataclass, field, fields
+from dataclasses import MISSING, Field, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edge_core import settings_parse as parse
 from edge_core.errors import ConfigurationError
+from edge_core.settings_sections import (
+    Access,
+    Broker,
+    Content,
+    Device,
+    Enforcement,
+    Kiosk,
+    Lan,
+    Mail,
+    Mqtt,
+    Portal,
+    Presence,
+    SignIn,
+    Site,
+    WalledGarden,
+    Wan,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from ipaddress import IPv4Interface, IPv6Interface
-
-
-def _row(parser: Callable[[Any], Any], about: str, *, default: Any = MISSING) -> Any:
-    """Declare one setting: how it is parsed, its default (none: required) and what it is for."""
-    metadata = {"parse": parser, "help": about}
-    return field(metadata=metadata) if default is MISSING else field(default=default, metadata=metadata)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Site:
-    """The park that this device serves."""
-
-    id: str = _row(parse.slug, "The site's short name, used in MQTT topics.")
-    name: str = _row(parse.text, "The site's name as people read it.")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Device:
-    """This device."""
-
-    id: str = _row(parse.slug, "The device's short name, unique on its site.")
-    state_dir: Path = _row(parse.path, "Folder of the databases, leases and generated files.")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Lan:
-    """The guests' side of a gateway."""
-
-    interface: str = _row(parse.interface, "Interface on which guests arrive.", default="")
-    ipv4: IPv4Interface = _row(parse.ipv4_interface, "The gateway's IPv4 address and prefix there.", default=None)
-    ipv6: IPv6Interface | None = _row(parse.ipv6_interface, "The gateway's IPv6 address and /64 there.", default=None)
-    dhcp_range: parse.DhcpRange = _row(parse.dhcp_range, "First and last address that DHCP gives.", default=None)
-    lease_time: int = _row(parse.seconds, "Seconds that a DHCP lease lasts.", default=3600)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Wan:
-    """The Internet's side of a gateway."""
-
-    interface: str = _row(parse.interface, "Interface that leads to the Internet.", default="")
-    dns: tuple[parse.Address, ...] = _row(parse.addresses, "DNS servers that the gateway asks.", default=())
-
-
-@dataclass(frozen=True, kw_only=True)
-class Portal:
-    """The captive portal."""
-
-    hostname: str = _row(parse.hostname, "Name under which guests reach the portal.", default="")
-    tls_certificate: Path | None = _row(parse.path, "Certificate chain (PEM) for that name.", default=None)
-    tls_key: Path | None = _row(parse.path, "Private key (PEM) of that certificate.", default=None)
-    port: int = _row(parse.port, "Port of the portal; guests' port 80 is redirected to it.", default=8080)
-    bind: str = _row(parse.bind, "Address that the portal listens on; empty: the LAN addresses.", default="")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Kiosk:
-    """The reception kiosk."""
-
-    port: int = _row(parse.port, "Port of the kiosk's pages.", default=8081)
-    bind: str = _row(parse.bind, "Address that the kiosk's pages listen on.", default="127.0.0.1")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Mqtt:
-    """The broker that this device talks to."""
-
-    url: str = _row(parse.mqtt_url, "Broker to connect to; empty: the site's own broker, run here.", default="")
-    ca: Path | None = _row(parse.path, "Authority (PEM) that signed the broker's certificate.", default=None)
-    certificate: Path | None = _row(parse.path, "This device's certificate (PEM).", default=None)
-    key: Path | None = _row(parse.path, "Private key (PEM) of that certificate.", default=None)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Broker:
-    """The site's own broker, run where `[mqtt] url` is empty."""
-
-    port: int = _row(parse.port, "Port that the site's broker listens on.", default=1883)
-    bind: str = _row(parse.bind, "Address that the site's broker listens on.", default="127.0.0.1")
-    bridge: str = _row(parse.mqtt_url, "The platform's broker, to which ours is bridged; empty: none.", default="")
-    ca: Path | None = _row(parse.path, "Authority (PEM) that signed the platform broker's certificate.", default=None)
-    certificate: Path | None = _row(parse.path, "The site's certificate (PEM) for the bridge.", default=None)
-    key: Path | None = _row(parse.path, "Private key (PEM) of that certificate.", default=None)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Content:
-    """The signed content repository."""
-
-    url: str = _row(parse.http_url, "Where the repository is; empty: serve what is here.", default="")
-    root: Path | None = _row(parse.path, "Trusted root of the repository (root.json).", default=None)
-    interval: int = _row(parse.seconds, "Seconds between two looks at the repository.", default=60)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Access:
-    """What accepting the terms gives."""
-
-    duration: int = _row(parse.seconds, "Seconds that a session lasts.", default=14400)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Presence:
-    """Counting without knowing whom."""
-
-    window: int = _row(parse.seconds, "Seconds of one window of counts.", default=300)
-    minimum: int = _row(parse.count, "A group smaller than this is not told.", default=10)
-    rounding: int = _row(parse.count, "Counts are rounded to a multiple of this.", default=5)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Enforcement:
-    """Who judges packets."""
-
-    mode: str = _row(parse.mode, '"nftables", or "none" for a demonstration without enforcement.', default="nftables")
+    from collections.abc import Mapping
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,6 +50,9 @@ class Settings:
     broker: Broker
     content: Content
     access: Access
+    walled_garden: WalledGarden
+    sign_in: SignIn
+    mail: Mail
     presence: Presence
     enforcement: Enforcement
 
@@ -183,6 +87,21 @@ class Settings:
         return self.run_dir / "agent.sock"
 
     @property
+    def advertiser_socket(self) -> Path:
+        """Unix socket of the process that advertises the gateway to guests."""
+        return self.run_dir / "advertiser.sock"
+
+    @property
+    def front_socket(self) -> Path:
+        """Unix socket on which the portal's front tells what it turned away."""
+        return self.run_dir / "front.sock"
+
+    @property
+    def portal_socket(self) -> Path:
+        """Unix socket on which the front hands requests to the portal."""
+        return self.run_dir / "portal.sock"
+
+    @property
     def leases_file(self) -> Path:
         """Leases as dnsmasq writes them."""
         return self.device.state_dir / "dnsmasq.leases"
@@ -209,9 +128,19 @@ SECTIONS: dict[str, type[Any]] = {
     "broker": Broker,
     "content": Content,
     "access": Access,
+    "walled_garden": WalledGarden,
+    "sign_in": SignIn,
+    "mail": Mail,
     "presence": Presence,
     "enforcement": Enforcement,
 }
+_PAIRS = (
+    ("portal", ("tls_certificate", "tls_key")),
+    ("mqtt", ("certificate", "key")),
+    ("sign_in", ("issuer", "client_id")),
+    ("mail", ("server", "sender")),
+    ("mail", ("user", "password")),
+)
 _GATEWAY_NEEDS = (("lan", "interface"), ("lan", "ipv4"), ("lan", "dhcp_range"), ("wan", "interface"), ("wan", "dns"))
 
 
@@ -305,8 +234,8 @@ def _check_together(settings: Settings) -> None:
         )
     if lan.interface and lan.interface == settings.wan.interface:
         raise _refuse(settings.source, "wan", "interface", "is the guests' interface too", "They must be two.")
-    for section, pair in (("portal", ("tls_certificate", "tls_key")), ("mqtt", ("certificate", "key"))):
+    for section, pair in _PAIRS:
         values = [getattr(getattr(settings, section), key) for key in pair]
-        if (values[0] is None) != (values[1] is None):
-            missing = pair[values.index(None)]
+        if bool(values[0]) != bool(values[1]):
+            missing = pair[bool(values[0])]
             raise _refuse(settings.source, section, missing, "is missing", f"{pair[0]} and {pair[1]} go together.")

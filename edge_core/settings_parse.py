@@ -13,6 +13,8 @@ _SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
 _INTERFACE = re.compile(r"[A-Za-z0-9_.@-]{1,15}")  # IFNAMSIZ is 16 with the closing NUL
 _HOSTNAME = re.compile(r"(?=.{1,253}\Z)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 
+_MAIL = re.compile(r"[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})+")
+
 DhcpRange = tuple[ipaddress.IPv4Address, ipaddress.IPv4Address]
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -43,6 +45,22 @@ def hostname(raw: Any) -> str:
     if not isinstance(raw, str) or not _HOSTNAME.fullmatch(raw.lower()):
         raise ValueError('a host name, such as "portal.example.net"')
     return raw.lower()
+
+
+def hostnames(raw: Any) -> tuple[str, ...]:
+    """Accept a list of DNS names, or a text of them with commas."""
+    items = [item.strip() for item in raw.split(",") if item.strip()] if isinstance(raw, str) else raw
+    try:
+        return tuple(hostname(item) for item in items)
+    except (TypeError, ValueError):
+        raise ValueError('a list of host names, such as ["login.example.net"]') from None
+
+
+def mail_address(raw: Any) -> str:
+    """Accept one plain e-mail address."""
+    if not isinstance(raw, str) or not _MAIL.fullmatch(raw):
+        raise ValueError('an e-mail address, such as "wifi@parc.example"')
+    return raw
 
 
 def path(raw: Any) -> Path:
@@ -129,6 +147,11 @@ def mqtt_url(raw: Any) -> str:
 def http_url(raw: Any) -> str:
     """Accept the address of a content repository."""
     return _url(raw, {"http", "https"}, "https://content.example.net/repository")
+
+
+def smtp_url(raw: Any) -> str:
+    """Accept the address of a mail server: smtp://host:port, or smtps:// with TLS from the first byte."""
+    return _url(raw, {"smtp", "smtps"}, "smtp://mail.example.net:587, or smtps://mail.example.net")
 
 
 def mode(raw: Any) -> str:

@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: EUPL-1.2
+"""The sections of a device's configuration: one row for each setting, with its parser, its default and its help."""
+
+from __future__ import annotations
+
+from dataclasses import MISSING, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from edge_core import settings_parse as parse
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from ipaddress import IPv4Interface, IPv6Interface
+    from pathlib import Path
+
+
+def _row(parser: Callable[[Any], Any], about: str, *, default: Any = MISSING) -> Any:
+    """Declare one setting: how it is parsed, its default (none: required) and what it is for."""
+    metadata = {"parse": parser, "help": about}
+    return field(metadata=metadata) if default is MISSING else field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Site:
+    """The park that this device serves."""
+
+    id: str = _row(parse.slug, "The site's short name, used in MQTT topics.")
+    name: str = _row(parse.text, "The site's name as people read it.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Device:
+    """This device."""
+
+    id: str = _row(parse.slug, "The device's short name, unique on its site.")
+    state_dir: Path = _row(parse.path, "Folder of the databases, leases and generated files.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lan:
+    """The guests' side of a gateway."""
+
+    interface: str = _row(parse.interface, "Interface on which guests arrive.", default="")
+    ipv4: IPv4Interface = _row(parse.ipv4_interface, "The gateway's IPv4 address and prefix there.", default=None)
+    ipv6: IPv6Interface | None = _row(parse.ipv6_interface, "The gateway's IPv6 address and /64 there.", default=None)
+    dhcp_range: parse.DhcpRange = _row(parse.dhcp_range, "First and last address that DHCP gives.", default=None)
+    lease_time: int = _row(parse.seconds, "Seconds that a DHCP lease lasts.", default=3600)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wan:
+    """The Internet's side of a gateway."""
+
+    interface: str = _row(parse.interface, "Interface that leads to the Internet.", default="")
+    dns: tuple[parse.Address, ...] = _row(parse.addresses, "DNS servers that the gateway asks.", default=())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Portal:
+    """The captive portal."""
+
+    hostname: str = _row(parse.hostname, "Name under which guests reach the portal.", default="")
+    tls_certificate: Path | None = _row(parse.path, "Certificate chain (PEM) for that name.", default=None)
+    tls_key: Path | None = _row(parse.path, "Private key (PEM) of that certificate.", default=None)
+    port: int = _row(parse.port, "Port of the portal; guests' port 80 is redirected to it.", default=8080)
+    bind: str = _row(parse.bind, "Address that the portal listens on; empty: the LAN addresses.", default="")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kiosk:
+    """The reception kiosk."""
+
+    port: int = _row(parse.port, "Port of the kiosk's pages.", default=8081)
+    bind: str = _row(parse.bind, "Address that the kiosk's pages listen on.", default="127.0.0.1")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mqtt:
+    """The broker that this device talks to."""
+
+    url: str = _row(parse.mqtt_url, "Broker to connect to; empty: the site's own broker, run here.", default="")
+    ca: Path | None = _row(parse.path, "Authority (PEM) that signed the broker's certificate.", default=None)
+    certificate: Path | None = _row(parse.path, "This device's certificate (PEM).", default=None)
+    key: Path | None = _row(parse.path, "Private key (PEM) of that certificate.", default=None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Broker:
+    """The site's own broker, run where `[mqtt] url` is empty."""
+
+    port: int = _row(parse.port, "Port that the site's broker listens on.", default=1883)
+    bind: str = _row(parse.bind, "Address that the site's broker listens on.", default="127.0.0.1")
+    bridge: str = _row(parse.mqtt_url, "The platform's broker, to which ours is bridged; empty: none.", default="")
+    ca: Path | None = _row(parse.path, "Authority (PEM) that signed the platform broker's certificate.", default=None)
+    certificate: Path | None = _row(parse.path, "The site's certificate (PEM) for the bridge.", default=None)
+    key: Path | None = _row(parse.path, "Private key (PEM) of that certificate.", default=None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Content:
+    """The signed content repository."""
+
+    url: str = _row(parse.http_url, "Where the repository is; empty: serve what is here.", default="")
+    root: Path | None = _row(parse.path, "Trusted root of the repository (root.json).", default=None)
+    interval: int = _row(parse.seconds, "Seconds between two looks at the repository.", default=60)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Access:
+    """What accepting the terms gives."""
+
+    duration: int = _row(parse.seconds, "Seconds that a session lasts where the park publishes no plan.", default=14400)
+    pre_grant: int = _row(parse.seconds, "Seconds online while somebody signs in or reads an e-mail.", default=300)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Presence:
+    """Counting without knowing whom."""
+
+    window: int = _row(parse.seconds, "Seconds of one window of counts.", default=300)
+    minimum: int = _row(parse.count, "A group smaller than this is not told.", default=10)
+    rounding: int = _row(parse.count, "Counts are rounded to a multiple of this.", default=5)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Enforcement:
+    """Who judges packets."""
+
+    mode: str = _row(parse.mode, '"nftables", or "none" for a demonstration without enforcement.', default="nftables")
+
+
+@dataclass(frozen=True, kw_only=True)
+class WalledGarden:
+    """What guests reach before they are online."""
+
+    hosts: tuple[str, ...] = _row(
+        parse.hostnames, "Names, with all below them, that guests reach before they are online.", default=()
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SignIn:
+    """Signing in with the platform's OpenID Connect provider."""
+
+    issuer: str = _row(parse.http_url, "The provider's issuer URL; empty: nobody signs in.", default="")
+    client_id: str = _row(parse.text, "Under which id the provider knows this portal.", default="")
+    client_secret: Path | None = _row(parse.path, "File that holds the client's secret.", default=None)
+    label: str = _row(parse.text, "What the button says people sign in with.", default="")
+    ca: Path | None = _row(parse.path, "Authority (PEM) that signed the provider's certificate.", default=None)
+    pass_days: int = _row(parse.count, "Days that a device's pass holds without signing in again.", default=7)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mail:
+    """Going online by a link in an e-mail."""
+
+    server: str = _row(parse.smtp_url, "Server that sends the links; empty: this way is not offered.", default="")
+    sender: str = _row(parse.mail_address, "Address that the links come from.", default="")
+    user: str = _row(parse.text, "User at that server; empty: none is needed.", default="")
+    password: Path | None = _row(parse.path, "File that holds that user's password.", default=None)
+    ca: Path | None = _row(parse.path, "Authority (PEM) that signed the server's certificate.", default=None)
