@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from edge_core import __version__, control
@@ -30,7 +31,8 @@ def status(config: str, *, as_json: bool) -> None:
     if as_json:
         options.print_json(facts)
         return
-    table = Table(show_header=False, title=f"{settings.site.name} · {settings.device.id} · Parvis {__version__}")
+    title = f"{escape(settings.site.name)} · {settings.device.id} · Parvis {__version__}"
+    table = Table(show_header=False, title=title)
     guests = facts["guests"]
     table.add_row("Agent", "runs" if facts["agent"] else "[yellow]away: rules stay, nobody new gets through[/]")
     table.add_row(

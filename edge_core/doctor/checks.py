@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import http.client
 import shutil
 import socket
 from dataclasses import dataclass
@@ -10,9 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from cryptography import x509
-
 from edge_core import broker, clock, control, roles
+from edge_core.certificate import judge
 from edge_core.errors import ParvisError
 from edge_core.store import database, outbox
 from edge_core.store.replica import Replica
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from edge_core.settings import Settings
 
 _CAP_NET_ADMIN = 12
-_WEEK = 7 * 86400
 
 
 @dataclass(frozen=True)
@@ -117,14 +116,17 @@ def disk(settings: Settings) -> Finding:
 
 
 def portal(settings: Settings) -> Finding:
-    """The portal answers over TCP."""
-    address = roles.portal_addresses(settings)[0]
-    return _listens("portal", address, settings.portal.port, "Start `parvis run gateway`.")
+    """The portal answers what every phone may ask it (RFC 8908)."""
+    addresses = roles.portal_addresses(settings)
+    remedy = "Start `parvis run gateway`."
+    if not addresses:
+        return Finding("portal", "failed", "it has no address to answer on", "Set [lan] ipv4.")
+    return _serves("portal", addresses[0], settings.portal.port, "/api/captive", remedy)
 
 
 def kiosk(settings: Settings) -> Finding:
-    """The kiosk's pages answer over TCP."""
-    return _listens("kiosk", settings.kiosk.bind, settings.kiosk.port, "Start `parvis run kiosk`.")
+    """The kiosk answers a request for its health."""
+    return _serves("kiosk", settings.kiosk.bind, settings.kiosk.port, "/health", "Start `parvis run kiosk`.")
 
 
 def mqtt(settings: Settings) -> Finding:
@@ -151,22 +153,18 @@ def content(settings: Settings) -> Finding:
 
 def certificate(settings: Settings) -> Finding:
     """The portal's certificate is valid for another week (RFC 8908 is HTTPS only)."""
-    path = settings.portal.tls_certificate
-    if path is None:
+    if settings.portal.tls_certificate is None:
         return Finding(
             "certificate",
             "warning",
             "none: phones learn of the portal by probes only",
             "Set [portal] tls_certificate and tls_key.",
         )
-    try:
-        first = x509.load_pem_x509_certificates(path.read_bytes())[0]
-        left = first.not_valid_after_utc.timestamp() - clock.now()
-    except (OSError, ValueError) as error:
-        return Finding("certificate", "failed", f"{path}: can't be read ({error})", "Install the PEM chain again.")
-    if left < _WEEK:
-        return Finding("certificate", "failed", f"{path}: ends in {left / 86400:.1f} days", "Renew it.")
-    return Finding("certificate", "ok", f"valid for {left / 86400:.0f} days")
+    verdict = judge(settings.portal.tls_certificate, settings.portal.hostname, clock.now())
+    if verdict.usable:
+        return Finding("certificate", "ok", verdict.reason)
+    remedy = "Install a valid chain; until then phones are not told of the portal's API, and learn of it by probes."
+    return Finding("certificate", "failed", verdict.reason, remedy)
 
 
 def time_(_: Settings) -> Finding:
@@ -176,6 +174,20 @@ def time_(_: Settings) -> Finding:
     return Finding(
         "clock", "warning", "not synchronised", "Events are dated again by the platform. Install systemd-timesyncd."
     )
+
+
+def _serves(check: str, address: str, port: int, path: str, remedy: str) -> Finding:
+    connection = http.client.HTTPConnection(address, port, timeout=2)
+    try:
+        connection.request("GET", path, headers={"Host": "localhost"})
+        status = connection.getresponse().status
+    except (OSError, http.client.HTTPException) as error:
+        return Finding(check, "failed", f"{address}, port {port}: {error or type(error).__name__}", remedy)
+    finally:
+        connection.close()
+    if status != http.HTTPStatus.OK:
+        return Finding(check, "failed", f"{address}, port {port}: answers with {status}", "See its log.")
+    return Finding(check, "ok", f"answers on {address}, port {port}")
 
 
 def _listens(check: str, address: str, port: int, remedy: str) -> Finding:

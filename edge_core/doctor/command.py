@@ -8,6 +8,7 @@ from dataclasses import asdict
 
 import click
 from rich.console import Console
+from rich.markup import escape  # what was seen may hold brackets, such as [lan] interface
 from rich.table import Table
 
 from edge_core.cli import options
@@ -29,7 +30,7 @@ def doctor(role: str, config: str, *, as_json: bool) -> None:
     else:
         table = Table("", "Check", "Seen", "Remedy", title=f"Parvis as {role}")
         for one in found:
-            table.add_row(_MARKS[one.state], one.check, one.seen, one.remedy)
+            table.add_row(_MARKS[one.state], one.check, escape(one.seen), escape(one.remedy))
         Console().print(table)
     sys.exit(1 if any(one.state == "failed" for one in found) else 0)
 
