@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: EUPL-1.2
 """The story's first half: the zone comes up, one phone joins, reads, accepts and is online."""
 
+import json
 import time
 
 from lab.demo.plan import WEB_NAME
@@ -25,6 +26,7 @@ class Opening:
         """Take the zone; nothing starts yet."""
         self.site = site
         self.plan = site.plan
+        self.api_url = ""  # as DHCP told it (RFC 8910)
 
     @property
     def phone(self) -> Peer:
@@ -51,6 +53,7 @@ class Opening:
             Step("the phone is switched on", self.switch_on, essential=True),
             Step("phone gets a lease", self.lease, essential=self.plan.enforced, skip=radio),
             Step("its probe is redirected to the portal", self.probe, skip=judged),
+            Step("the portal's API says captive (RFC 8908, HTTPS)", self.api, skip=judged),
             Step("welcome page read", self.welcome, essential=True),
             Step("local pages read", self.local_pages),
             Step("HTTPS before accepting is refused at once", self.refused, skip=judged),
@@ -87,13 +90,17 @@ class Opening:
         return ""
 
     def _answers(self, url: str, *logs: str, seconds: float = 20) -> None:
+        paths = self.site.log(*logs)
+
         def answered() -> bool:
+            ended = [one for one in self.site.processes.ended() if one.partition(" ")[0] in logs]
+            check(not ended, f"{url} answers", f"{', '.join(ended)} ended: {self.site.last_words(logs[0])}", paths)
             try:
-                return int(self.inside.ask("fetch", url=url)["status"]) < 400
+                return int(self.inside.ask("fetch", url=url, patience=2)["status"]) < 400
             except RefusedError:
                 return False
 
-        wait_for(answered, f"{url} answers", seconds, self.site.log(*logs))
+        wait_for(answered, f"{url} answers", seconds, paths)
 
     def publish(self) -> str:
         """See that the repository is signed and that the publisher watches the folder."""
@@ -164,6 +171,7 @@ class Opening:
         given = self.phone.ask("join")
         logs = self.site.log("gateway", "phone")
         check(given["address"].startswith("10.77."), "an address of the guests' network", given["address"], logs)
+        self.api_url = given["portal"]
         return f"{given['address']} by {given['client']}, portal {given['portal'] or 'not told'}"
 
     def probe(self) -> str:
@@ -178,6 +186,13 @@ class Opening:
             all(place.startswith(self.plan.portal_url) for place in places), f"to {self.plan.portal_url}", places, logs
         )
         return f"{len(web.PROBES)} probes, 302 to {', '.join(sorted(places))}"
+
+    def api(self) -> str:
+        """See the address that came with the lease answer, over HTTPS with a certificate for its name."""
+        page = self.phone.ask("fetch", url=self.api_url)
+        said = json.loads(page["text"])
+        check(said.get("captive") is True, '"captive": true', page["text"][:200], self.site.log("gateway"))
+        return f"user-portal-url {said.get('user-portal-url', '')}"
 
     def welcome(self) -> str:
         """See the browser show the welcome page when it asks for its probe."""

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from edge_core import settings
@@ -40,6 +41,11 @@ class Site:
         """The folder that is published."""
         return self.plan.state / "content"
 
+    @cached_property
+    def authority(self) -> Authority:
+        """Who signs the certificates of the zone; the phone trusts it."""
+        return Authority(self.plan.state / "ca")
+
     @property
     def platform(self) -> PlatformView:
         """What the platform knows."""
@@ -49,11 +55,14 @@ class Site:
         """Log files of processes."""
         return [self.processes.log(name) for name in names]
 
+    def last_words(self, name: str) -> str:
+        """Return the end of a process's log on one line."""
+        return " ".join(self.processes.log(name).read_text(encoding="utf-8", errors="replace").split())[-300:]
+
     def start_internet(self) -> None:
         """Start the DNS server and the web server that answer for everybody."""
-        authority = Authority(self.plan.state / "ca")
         hosts = sorted({host for host, _ in web.PROBES})
-        certificate, key = authority.issue(WEB_NAME, *hosts)
+        certificate, key = self.authority.issue(WEB_NAME, *hosts)
         resolver = [
             "dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--user=root",
             "--group=", "--pid-file=", "--log-facility=-", "--bind-interfaces", f"--listen-address={zone.PROVIDER.ip}",
@@ -99,7 +108,7 @@ class Site:
 
     def configure(self) -> None:
         """Write the configuration of both devices."""
-        certificate = Authority(self.plan.state / "ca-portal").issue(HOSTNAME) if self.plan.enforced else None
+        certificate = self.authority.issue(HOSTNAME) if self.plan.enforced else None
         for device, text in configurations(self.plan, certificate).items():
             self.plan.configuration(device).write_text(text, encoding="utf-8")
 

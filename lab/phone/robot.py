@@ -148,11 +148,14 @@ class Robot:
             raise
         return made
 
-    def fetch(self, url: str, form: dict[str, str] | None = None, headers: dict[str, str] | None = None) -> Page:
-        """GET the address, or POST the form to it; follows nothing."""
+    def fetch(
+        self, url: str, form: dict[str, str] | None = None, headers: dict[str, str] | None = None,
+        patience: float = _TIMEOUT,
+    ) -> Page:  # fmt: skip
+        """GET the address, or POST the form; follows nothing. TimeoutError after `patience` seconds of silence."""
         parts = urlsplit(url)
         host = parts.hostname or ""
-        connection = self._connection(host, parts.scheme, parts.port)
+        connection = self._connection(host, parts.scheme, parts.port, patience)
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         sent = {"Accept-Language": "fr", "User-Agent": "parvis-lab-phone", "Connection": "close", **(headers or {})}
         sent["Host"] = parts.netloc
@@ -167,8 +170,8 @@ class Robot:
         finally:
             connection.close()
 
-    def _connection(self, host: str, scheme: str, port: int | None) -> http.client.HTTPConnection:
-        made: Any = self.connect(host, port or (443 if scheme == "https" else 80))
+    def _connection(self, host: str, scheme: str, port: int | None, patience: float) -> http.client.HTTPConnection:
+        made: Any = self.connect(host, port or (443 if scheme == "https" else 80), patience)
         if scheme == "https":
             made = ssl.create_default_context(cafile=self._trust).wrap_socket(made, server_hostname=host)
         connection = http.client.HTTPConnection(host, port)
