@@ -34,7 +34,7 @@ def programs(role: str, settings: Settings) -> list[Program]:
     if gateway and not settings.mqtt.url:
         found.append(Program(name="broker", command=broker.command(settings)))
     if gateway and settings.enforcement.mode == "nftables":
-        found += [_dnsmasq(settings), _service("agent", "gateway_agent", settings)]
+        found += [_dnsmasq(settings), _service("agent", "gateway_agent", settings), _advertiser(settings)]
     if gateway:
         found += _portal(settings)
     if role in ("kiosk", "site"):
@@ -88,7 +88,16 @@ def _service(name: str, package: str, settings: Settings) -> Program:
 
 def _dnsmasq(settings: Settings) -> Program:
     configuration = settings.generated_dir / "dnsmasq.conf"
-    return Program(name="dnsmasq", command=["dnsmasq", "--keep-in-foreground", f"--conf-file={configuration}"])
+    return Program(
+        name="dnsmasq",
+        command=["dnsmasq", "--keep-in-foreground", f"--conf-file={configuration}"],
+        reread=settings.generated_dir / "dhcp-options",
+    )
+
+
+def _advertiser(settings: Settings) -> Program:
+    words = [*_PYTHON, "gateway_agent", "advertise", "--config", str(settings.source)]
+    return Program(name="advertiser", command=words)
 
 
 def _bind(address: str, port: int) -> str:

@@ -21,6 +21,7 @@ from edge_core.errors import ProcessError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
 _log = logs.get(__name__)
 _PR_SET_PDEATHSIG = 1
@@ -37,6 +38,8 @@ class Program:
     name: str
     command: Sequence[str]
     environment: Mapping[str, str] = field(default_factory=dict)
+    reread: Path | None = None
+    """A file that the program reads again at SIGHUP, which it gets when the file changes."""
 
 
 @dataclass
@@ -46,6 +49,8 @@ class _Child:
     started: float = 0.0
     failures: int = 0
     due: float = 0.0
+    read: tuple[int, int] | None = None
+    """What its file looked like when it was last told to read it."""
 
 
 def delay_after(failures: int) -> float:
@@ -92,6 +97,8 @@ class Supervisor:
                 self._start(child, now)
             elif child.process is None:
                 wait = min(wait, child.due - now)
+            else:
+                self._tell_changes(child)
         return max(wait, 0.01)
 
     def _start(self, child: _Child, now: float) -> None:
@@ -108,10 +115,18 @@ class Supervisor:
                 f"{child.program.name}: the program {child.program.command[0]} is not installed.",
                 remedy=f"Install it (on Debian: apt install {_package(child.program.command[0])}).",
             ) from None
-        child.started = now
+        child.started, child.read = now, _look_of(child.program.reread)
         _log.info("process_started", name=child.program.name, pid=child.process.pid)
         if self._on_start:
             self._on_start(child.program.name, child.process.pid)
+
+    def _tell_changes(self, child: _Child) -> None:
+        """Tell a program that its file has changed."""
+        now_there = _look_of(child.program.reread)
+        if child.process and now_there != child.read:
+            child.read = now_there
+            child.process.send_signal(signal.SIGHUP)
+            _log.info("process_told_to_reread", name=child.program.name)
 
     def _note_death(self, child: _Child, now: float) -> None:
         if child.process is None:
@@ -135,6 +150,14 @@ class Supervisor:
                 _log.warning("process_killed", pid=process.pid)
             _end_group(process.pid, signal.SIGKILL)
             process.wait()
+
+
+def _look_of(path: Path | None) -> tuple[int, int] | None:
+    try:
+        status = path.stat() if path else None
+    except OSError:
+        return None
+    return (status.st_mtime_ns, status.st_ino) if status else None
 
 
 def _sleep_until_signal(wake: int, seconds: float) -> None:

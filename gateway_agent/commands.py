@@ -11,6 +11,7 @@ import click
 from edge_core import logs, settings
 from edge_core.errors import ParvisError
 from gateway_agent import takeover
+from gateway_agent.advertiser import Advertiser
 
 config_option = click.option(
     "--config",
@@ -33,6 +34,17 @@ def setup(config: Path) -> None:
     logs.configure("gateway-setup")
     try:
         takeover.setup(settings.load(config))
+    except ParvisError as error:
+        raise click.ClickException(str(error)) from error
+
+
+@gateway.command()
+@config_option
+def advertise(config: Path) -> None:
+    """Tell guests of the gateway until ended: router advertisements, and the portal's address (RFC 8910)."""
+    logs.configure("advertiser")
+    try:
+        Advertiser(settings.load(config)).run()
     except ParvisError as error:
         raise click.ClickException(str(error)) from error
 

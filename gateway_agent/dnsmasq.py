@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: EUPL-1.2
-"""Writes the configuration of dnsmasq: DHCP, DNS and router advertisements for guests; starts nothing."""
+"""Writes the configuration of dnsmasq: DHCP and DNS for guests; starts nothing."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge_core.errors import NetworkError
+from gateway_agent import announce, garden
+from gateway_agent.nft_ruleset import TABLE
 
 if TYPE_CHECKING:
     from edge_core.settings import Settings
-
-API_PATH = "/api/captive"
-"""Path of the RFC 8908 answer, which option 114 (RFC 8910) tells."""
 
 
 def require() -> None:
@@ -69,15 +68,18 @@ def render(settings: Settings, *, lone_user: bool) -> str:
         f"dhcp-option=option:router,{lan.ipv4.ip}",
         f"dhcp-option=option:dns-server,{lan.ipv4.ip}",
     ]
-    if settings.portal.tls_certificate:
-        # RFC 8910 allows https only; dnsmasq 2.90 knows no name for this option.
-        lines.append(f"dhcp-option=114,https://{name}{API_PATH}")
+    if names := garden.names(settings):
+        # Answers go into the walled garden; kept for a minute, so that a garden made anew fills again.
+        sets = f"4#inet#{TABLE}#garden4,6#inet#{TABLE}#garden6"
+        lines += ["max-cache-ttl=60", *(f"nftset=/{name}/{sets}" for name in names)]
+    # The portal's address comes and goes with its certificate, at SIGHUP (RFC 8910).
+    lines.append(f"dhcp-optsfile={announce.options_file(settings)}")
     if lan.ipv6:
+        # Addresses come from the prefix that the advertiser tells; DHCPv6 only answers questions (RFC 8415, 18.3.6).
+        network = lan.ipv6.network
         lines += [
-            "enable-ra",
-            "quiet-ra",
             "quiet-dhcp6",
-            f"dhcp-range={lan.ipv6.network.network_address},ra-stateless,{lan.ipv6.network.prefixlen},{lan.lease_time}s",
+            f"dhcp-range={network.network_address},static,{network.prefixlen},{lan.lease_time}s",
             "dhcp-option=option6:dns-server,[::]",
         ]
     return "\n".join([*lines, ""])

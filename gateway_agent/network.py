@@ -25,6 +25,7 @@ _NEW_LINK, _GET_LINK, _NEW_ADDRESS, _DELETE_ADDRESS, _GET_ADDRESS = 16, 18, 20, 
 _IFINFO = struct.Struct("=BBHiII")  # family, padding, type, index, flags, change
 _IFADDR = struct.Struct("=BBBBI")  # family, prefix length, flags, scope, index
 _LOCAL_ADDRESS, _LOCAL = 1, 2  # IFA_ADDRESS, IFA_LOCAL
+_LINK_ADDRESS = 1  # IFLA_ADDRESS
 _UP, _NO_DUPLICATE_CHECK = 0x1, 0x02  # IFF_UP, IFA_F_NODAD: the portal binds to it at once
 _ENOUGH_FLOWS = 262144
 
@@ -136,6 +137,16 @@ def addresses(interface: str) -> set[Interface]:
             raw = parts.get(_LOCAL) or parts.get(_LOCAL_ADDRESS)
             if where == index and raw:
                 found.add(ip_interface((raw, prefix)))
+    return found
+
+
+def link_address(interface: str) -> bytes:
+    """Return the six bytes of an interface's own MAC. Raises OSError where it is gone, or no Ethernet device."""
+    with netlink.Socket(netlink.ROUTE) as kernel:
+        body = kernel.get(_GET_LINK, _IFINFO.pack(0, 0, 0, socket.if_nametoindex(interface), 0, 0))
+    found = netlink.attributes(body, _IFINFO.size).get(_LINK_ADDRESS, b"")
+    if len(found) != 6:
+        raise OSError(errno.ENODEV, f"{interface} has no Ethernet address")
     return found
 
 

@@ -56,7 +56,9 @@ class Authority:
         )
         self.certificate_file.write_bytes(root.public_bytes(serialization.Encoding.PEM))
 
-    def _builder(self, subject: x509.Name, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
+    def _builder(
+        self, subject: x509.Name, key: ec.EllipticCurvePrivateKey, life: timedelta = _LIFE
+    ) -> x509.CertificateBuilder:
         now = datetime.now(UTC)
         public = key.public_key()
         return (
@@ -66,15 +68,15 @@ class Authority:
             .public_key(public)
             .serial_number(x509.random_serial_number())
             .not_valid_before(now - timedelta(hours=1))
-            .not_valid_after(now + _LIFE)
+            .not_valid_after(now + life)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
         )
 
-    def issue(self, *names: str) -> tuple[Path, Path]:
+    def issue(self, *names: str, life: timedelta = _LIFE) -> tuple[Path, Path]:
         """Return files of certificate chain and key for these DNS names and addresses; the first names the files."""
         key = ec.generate_private_key(ec.SECP256R1())
         certificate = (
-            self._builder(_name(names[0]), key)
+            self._builder(_name(names[0]), key, life)
             .add_extension(x509.SubjectAlternativeName([_subject(name) for name in names]), critical=False)
             .add_extension(x509.ExtendedKeyUsage(_PURPOSES), critical=False)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)

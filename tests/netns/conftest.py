@@ -249,6 +249,7 @@ hostname = "portail.example.net"
         for address in (self.V4, self.V6):
             self.servers.append(serve(self.gateway, address, 8080, "http://portail.example.net/"))
         self.start_agent()
+        self.start_advertiser()
         return self
 
     def start_internet(self):
@@ -278,6 +279,10 @@ hostname = "portail.example.net"
         agent = self.spawn("agent", self.gateway, *words)
         until(lambda: control.ask(self.settings.agent_socket, {"op": "status"}), 10, "the agent")
         return agent
+
+    def start_advertiser(self):
+        words = (sys.executable, "-m", "gateway_agent", "advertise", "--config", str(self.config))
+        return self.spawn("advertiser", self.gateway, *words)
 
     def spawn(self, name, namespace, *words):
         with (self.folder / f"{name}.log").open("ab") as log:
