@@ -116,10 +116,10 @@ class Replica:
         )
 
     def search(self, text: str, collections: Iterable[str] | None = None, limit: int = 20) -> Records:
-        """Return records that hold all words of `text`, best first; else what one slip of the finger away is there;
-        else those that hold some of the words.
+        """Return records that hold all words of `text`, best first; else what it may mean; else some of its words.
 
-        Accents, case and ligatures don't count, and the beginning of a word is enough. Any text is safe to ask.
+        Accents, case and ligatures don't count, the beginning of a word is enough, and one slip of the finger in each
+        word is forgiven. Any text is safe to ask.
         """
         wanted = None if collections is None else sorted(set(collections))
         ways = (search.match_all, lambda asked: search.match_near(asked, self._vocabulary()), search.match_any)

@@ -2,8 +2,8 @@
 """Finds the words of the index that a mistyped word may have meant: one edit away, the end of a word left open. Pure.
 
 The words are a sorted list, so "does any word begin so?" is one bisection. A mistyped word of n letters has about 75 n
-neighbours (one letter changed, added, left out, or two swapped): trying them all costs less than a millisecond, needs no
-index of its own, and finds the beginning of a word as well as the whole of it.
+neighbours (one letter changed, added, left out, or two swapped): trying them all costs less than a millisecond, needs
+no index of its own, and finds the beginning of a word as well as the whole of it.
 """
 
 from __future__ import annotations

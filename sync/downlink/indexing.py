@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 _NAMES = ("name", "title", "acronym", "former_names")
 _TOPICS = ("activity", "summary", "tags", "categories", "kind", "tagline", "organiser")
 _BODIES = ("body", "description", "place", "building", "provider", "address", "places", "opening")
+# Words that an acronym leaves out.
+_SMALL_WORDS = "a au aux and d de del des du e el en et i in l la las le les lo los of pour sur the y"
+_SMALL = frozenset(_SMALL_WORDS.split())
+_FIRST = 9  # the highest priority that the park can give
 _TAG = re.compile(r"<[^>]*>")
 
 
@@ -42,16 +46,27 @@ def entry_of(collection: str, record: dict[str, Any]) -> Entry:
         sort=_sort(collection, record, title),
         starts=starts,
         ends=_seconds(record.get("end")) if collection == "events" else None,
-        name=_searchable(record, _NAMES),
+        name=" ".join(
+            filter(None, (_searchable(record, _NAMES), initials(title) if collection == "companies" else ""))
+        ),
         topic=_searchable(record, _TOPICS),
         rest=_searchable(record, _BODIES),
     )
 
 
 def _sort(collection: str, record: dict[str, Any], title: str) -> str:
-    """Return the key that lists floors from the lowest, everything else by its name."""
-    level = record.get("level")
-    return f"{level + 1000:05d}" if collection == "plans" and isinstance(level, int) else search.sort_key(title)
+    """Return the key that lists floors from the lowest, all else by name, what the park puts first before the rest."""
+    level, priority = record.get("level"), record.get("priority")
+    if collection == "plans" and isinstance(level, int):
+        return f"{level + 1000:05d}"
+    first = isinstance(priority, int) and 1 <= priority <= _FIRST
+    return (f" {_FIRST - priority} " if first else "") + search.sort_key(title)
+
+
+def initials(name: str) -> str:
+    """Return the acronym that people make of a name ("sfg" of "Société Fictive du Galet"); "" of a single word."""
+    letters = [word[0] for word in search.words(name) if word not in _SMALL]
+    return "".join(letters) if len(letters) > 1 else ""
 
 
 def _searchable(record: dict[str, Any], fields: tuple[str, ...]) -> str:

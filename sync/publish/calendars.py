@@ -172,8 +172,10 @@ def _record(component: Any, start: datetime, end: datetime, reading: _Reading, *
     here, until = start.astimezone(reading.zone), end.astimezone(reading.zone)
     suffix = f"-{here:%Y%m%d}" if dated else ""
     summary = _languages(component, "DESCRIPTION")
+    name = rows.slug_of(str(component["UID"]).partition("@")[0])
     return {
-        "id": rows.slug_of(str(component["UID"]).partition("@")[0]) + suffix,
+        "id": name + suffix,
+        "series": name if dated else "",
         "title": _languages(component, "SUMMARY"),
         "summary": summary,
         "start": here.isoformat(),
@@ -181,6 +183,8 @@ def _record(component: Any, start: datetime, end: datetime, reading: _Reading, *
         "all_day": not isinstance(component["DTSTART"].dt, datetime),
         "place": rows.clean(str(component.get("LOCATION", ""))),
         "organiser": _organiser(component),
+        "seats": _number(component, "X-PARVIS-SEATS", 100_000, reading),
+        "priority": _number(component, "X-PARVIS-PRIORITY", rows.FIRST, reading),
         "categories": [rows.clean(str(each)) for group in _groups(component.get("CATEGORIES")) for each in group.cats],
     }
 
@@ -193,6 +197,15 @@ def _languages(component: Any, field: str) -> dict[str, str]:
         if language in LANGUAGES and language != "fr":
             found[language] = rows.clean(str(each))
     return found
+
+
+def _number(component: Any, field: str, most: int, reading: _Reading) -> int | None:
+    """Return a field of ours as a number from 1 to `most`, or None."""
+    written = str(component.get(field, "")).strip()
+    if written and not (written.isascii() and written.isdigit() and 1 <= int(written) <= most):
+        reading.wrong(f"{field}:{written}", f"{field} is not a number from 1 to {most}.", "Correct this line.")
+        return None
+    return int(written) if written else None
 
 
 def _organiser(component: Any) -> str:

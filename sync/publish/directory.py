@@ -35,7 +35,7 @@ def unique(found: Sequence[tuple[rows.Row, dict[str, Any]]]) -> list[dict[str, A
 
 def companies(folder: Path, problems: Problems) -> list[dict[str, Any]]:
     """Return the records of companies.csv or companies.xlsx."""
-    optional = ["acronym", "former_names", "tags", "building", "floor", "room", "phone", "web", "email"]
+    optional = ["acronym", "former_names", "tags", "building", "floor", "room", "phone", "web", "email", "priority"]
     found = tables.read(
         folder, "companies", ["id", "name", "activity_fr"], problems, optional=[*optional, *in_languages("activity")]
     )
@@ -56,12 +56,13 @@ def _company(row: rows.Row) -> dict[str, Any]:
         "phone": row.matching("phone", rows.PHONE),
         "web": row.matching("web", rows.WEB),
         "email": row.matching("email", rows.EMAIL),
+        "priority": row.whole("priority", 1, rows.FIRST, required=False),
     }
 
 
 def services(folder: Path, problems: Problems) -> list[dict[str, Any]]:
     """Return the records of services.csv or services.xlsx."""
-    optional = [*in_languages("name", "description", "price"), "fields", "capacity", "payment"]
+    optional = [*in_languages("name", "description", "price"), "fields", "capacity", "payment", "priority"]
     found = tables.read(folder, "services", ["id", "kind", "provider", "name_fr"], problems, optional=optional)
     return unique([(row, _service(row)) for row in found])
 
@@ -84,4 +85,5 @@ def _service(row: rows.Row) -> dict[str, Any]:
         "fields": asked,
         "capacity": row.whole("capacity", 1, 100_000, required=False),
         "payment": payment,
+        "priority": row.whole("priority", 1, rows.FIRST, required=False),
     }

@@ -121,10 +121,10 @@ def texts(languages: dict[str, Document]) -> dict[str, dict[str, str]]:
     }
 
 
-def pages(folder: Path, problems: Problems) -> list[dict[str, Any]]:
+def pages(folder: Path, problems: Problems, *, whole: bool = True) -> list[dict[str, Any]]:
     """Return the records of pages/*.md. The terms of use must be there: nobody gets online without them."""
     found = read(folder / "pages", problems)
-    if "terms" not in found:
+    if whole and "terms" not in found:
         problems.add("pages/terms.fr.md", 0, "the terms of use are missing.", _FORM)
     return [{"id": record_id, **texts(languages)} for record_id, languages in found.items()]
 
@@ -145,4 +145,20 @@ def _article(record_id: str, languages: dict[str, Document], zone: ZoneInfo, pro
         published = date.min
     moment = published if isinstance(published, datetime) else datetime.combine(published, time(8))
     written = moment if moment.tzinfo else moment.replace(tzinfo=zone)
-    return {"id": record_id, **texts(languages), "published": written.isoformat(), "source": french.words("source")}
+    return {
+        "id": record_id,
+        **texts(languages),
+        "published": written.isoformat(),
+        "source": french.words("source"),
+        "company": french.words("company"),
+        "priority": _priority(french, problems),
+    }
+
+
+def _priority(document: Document, problems: Problems) -> int | None:
+    value = document.head.get("priority")
+    if value is not None and not (isinstance(value, int) and 1 <= value <= rows.FIRST):
+        message = f"its priority is not a number from 1 to {rows.FIRST}."
+        problems.add(document.file, 1, message, f"Write priority = {rows.FIRST} for what goes first of all.")
+        return None
+    return value

@@ -95,6 +95,7 @@ def _record(entry: Any, title: str, language: str, published: datetime, source: 
         "body": dict.fromkeys(spoken, html),
         "published": published.isoformat(),
         "source": source,
+        "link": entry.get("link", "") if rows.WEB[0].fullmatch(entry.get("link", "")) else "",
     }
 
 

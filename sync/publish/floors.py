@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: EUPL-1.2
-"""Reads floor plans: plan/plans.csv, plan/places.csv and one SVG a floor, let through only when it is a mere drawing.
+"""Reads floor plans: plan/plans.csv, plan/places.csv, one SVG a floor, let through only when it is a mere drawing.
 
 A page shows the drawing inline, so that it takes the page's colours: the blob is therefore written anew from what was
 checked, without comments, processing instructions or CDATA, which an HTML parser would read differently.
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import ParseError, fromstring
 
-from sync.publish import tables
+from sync.publish import tables, walks
 from sync.publish.directory import in_languages, unique
 
 if TYPE_CHECKING:
@@ -45,7 +45,11 @@ def plans(folder: Path, problems: Problems) -> tuple[list[dict[str, Any]], dict[
     here = folder / "plan"
     floors = tables.read(folder, "plan/plans", ["id", "level", "name_fr"], problems, optional=in_languages("name"))
     places = tables.read(
-        folder, "plan/places", ["plan", "id", "name_fr", "x", "y"], problems, optional=in_languages("name")
+        folder,
+        "plan/places",
+        ["plan", "id", "name_fr", "x", "y"],
+        problems,
+        optional=[*in_languages("name"), "kind"],
     )
     blobs: dict[str, bytes] = {}
     found = []
@@ -58,7 +62,9 @@ def plans(folder: Path, problems: Problems) -> tuple[list[dict[str, Any]], dict[
     for row in places:
         if row.text("plan") not in known:
             row.wrong(f'the plan "{row.text("plan")}" is not in plans.csv.', f"Plans are: {', '.join(sorted(known))}.")
-    return unique(found), blobs
+    records = unique(found)
+    walks.add(folder, records, problems)
+    return records, blobs
 
 
 def _plan(row: Row, places: list[Row], ids: set[str], drawing: bytes) -> dict[str, Any]:
@@ -79,11 +85,13 @@ def _place(row: Row, ids: set[str]) -> dict[str, Any]:
             f'no element of the drawing has the id "{row.text("id")}".',
             f"Give that id to its group in plan/{row.text('plan')}.svg.",
         )
+    kind = row.choice("kind", ("entrance",), required=False)
     return {
         "id": row.slug("id"),
         "name": row.languages("name"),
         "x": row.number("x", -100_000, 100_000),
         "y": row.number("y", -100_000, 100_000),
+        **({"kind": kind} if kind else {}),
     }
 
 

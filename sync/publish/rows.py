@@ -20,6 +20,8 @@ EMAIL = (re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+"), "an address such as accueil@pa
 PHONE = (re.compile(r"\+[0-9][0-9 ]{5,20}"), "a number such as +33 5 36 49 00 00")
 WEB = (re.compile(r"https?://[^\s<>\"']+"), "an address such as https://parc.example")
 COLOUR = (re.compile(r"#[0-9a-fA-F]{6}"), "a colour such as #0b6e63")
+FIRST = 9
+"""The highest priority: 1 to 9 go before what has none, 9 first of all."""
 _LONGEST = 4000  # characters of one cell
 
 

@@ -11,15 +11,16 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from edge_core.errors import ContentError
 from sync.downlink.repository_format import LANGUAGES
-from sync.publish import calendars, directory, documents, feeds, floors, rows, tables, timetables
+from sync.publish import calendars, directory, documents, feeds, floors, images, notices, rows, tables, timetables
 from sync.publish.problems import Problems
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
 _KNOWN = re.compile(
-    r"park\.toml|(companies|services)\.(csv|xlsx)|news.*\.(rss|atom|xml)|events|news|plan|gtfs|pages|README.*|\..*|.*~"
+    r"park\.toml|(companies|services|ads|surveys)\.(csv|xlsx)|news.*\.(rss|atom|xml)|events|news|plan|gtfs|pages"
+    r"|images|README.*|\..*|.*~"
 )
 _TOML_LINE = re.compile(r"at line (\d+)")
 _PARK = ("name", "tagline", "address", "phone", "email", "opening", "colours", "timezone")
@@ -35,30 +36,41 @@ class Content:
     notices: tuple[str, ...] = ()
 
 
-def read(folder: Path, now: float) -> Content:
-    """Return the content of `folder` as of `now` (epoch seconds). Raises SourceError with every mistake."""
+def read(
+    folder: Path, now: float, *, whole: bool = True, progress: Callable[[str, int, int], None] | None = None
+) -> Content:
+    """Return the content of `folder` as of `now` (epoch seconds). Raises SourceError with every mistake.
+
+    `whole` False: the folder is a publisher's own part, without the park, the terms, or what its records refer to.
+    """
     if not folder.is_dir():
         raise ContentError(f"The folder {folder} does not exist.", remedy="Name the folder that holds park.toml.")
     problems = Problems()
-    park = _park(folder, problems)
+    park = _park(folder, problems) if whole else {}
     zone = _zone(park, problems)
     plans, blobs = floors.plans(folder, problems)
     collections = {
-        "park": [park],
-        "pages": documents.pages(folder, problems),
+        "park": [park] if whole else [],
+        "pages": documents.pages(folder, problems, whole=whole),
         "companies": directory.companies(folder, problems),
         "services": directory.services(folder, problems),
         "events": calendars.events(folder, zone, now, problems),
         "news": [*documents.articles(folder, zone, problems), *feeds.articles(folder, zone, problems)],
         "plans": plans,
+        "ads": notices.ads(folder, problems),
+        "surveys": notices.surveys(folder, problems),
         "stops": timetables.stops(folder, problems),
     }
-    _check_references(folder, collections, problems)
+    _name_companies(collections)
+    if whole:
+        _check_references(folder, collections, problems)
+    blobs |= images.attach(folder, collections, problems, progress)
     for path in sorted(folder.iterdir()):
         if not _KNOWN.fullmatch(path.name):
             problems.notice(f"{path.name} is not published: no collection has a file of that name.")
     problems.raise_if_any()
-    named = {name: {each["id"]: _bare(each) for each in records} for name, records in collections.items()}
+    there = {name: records for name, records in collections.items() if whole or records}
+    named = {name: {each["id"]: _bare(each) for each in records} for name, records in there.items()}
     return Content(named, blobs, tuple(problems.notices))
 
 
@@ -129,8 +141,19 @@ def _zone(park: dict[str, Any], problems: Problems) -> ZoneInfo:
         return ZoneInfo("Europe/Paris")
 
 
+def _name_companies(collections: dict[str, list[dict[str, Any]]]) -> None:
+    """Say of each piece of news whose link leads to a company's own site that this company tells it."""
+    homes = {_host(company["web"]): company["id"] for company in collections["companies"] if company["web"]}
+    for item in collections["news"]:
+        item["company"] = item.get("company") or homes.get(_host(item.get("link", "")), "")
+
+
+def _host(address: str) -> str:
+    return re.sub(r"^https?://(www\.)?|[/:?#].*$", "", address.lower())
+
+
 def _check_references(folder: Path, collections: dict[str, list[dict[str, Any]]], problems: Problems) -> None:
-    """Note companies whose floor or room is on no plan, and services that nobody provides."""
+    """Note companies whose floor or room is on no plan, services that nobody provides, news of an unknown company."""
     places = {plan["id"]: {place["id"] for place in plan["places"]} for plan in collections["plans"]}
     table = "companies.xlsx" if (folder / "companies.xlsx").exists() else "companies.csv"
     for company in collections["companies"]:
@@ -151,3 +174,7 @@ def _check_references(folder: Path, collections: dict[str, list[dict[str, Any]]]
                 f'{service["id"]} is provided by "{service["provider"]}".',
                 'Write a company\'s id, or "park".',
             )
+    for item in collections["news"]:
+        if item["company"] and item["company"] not in providers:
+            message = f'{item["id"]} is told by the company "{item["company"]}".'
+            problems.add("news", 0, message, "Write a company's id.")

@@ -198,3 +198,60 @@ def test_a_reader_that_may_not_write_the_folder_reads_a_closed_file(path, monkey
         content_db.load(path, CONTENT, 4, NOW)
         assert replica.version() == 4
     assert refused
+
+
+@pytest.mark.parametrize(
+    "asked", ["ardoize", "exempel ardoise", "exempleardoise", "meteo fictiv", "mteo", "œuvr", "ardoisse toitur"]
+)
+def test_a_slip_of_the_finger_is_forgiven(replica, asked):
+    """One letter wrong, missing, too many or swapped, or a space left out, finds what was meant."""
+    assert ids(replica.search(asked, ["companies"]))[0] in {"ardoise", "meteo", "oeuvre"}
+
+
+def test_the_words_of_new_content_are_known_at_once(path, replica):
+    """What may be meant is read anew with each content."""
+    assert replica.search("nuveau") == []
+    content_db.load(path, {"companies": [company("neuf", "Nouveau Venu")]}, 4, NOW + 1)
+    assert ids(replica.search("nuveau")) == ["neuf"]
+
+
+def test_initials_are_an_acronym(path, replica):
+    """A company is found by the acronym that people make of its name, though nobody wrote it down."""
+    content_db.load(path, {"companies": [company("sfg", "Société Fictive du Galet"), company("un", "Galet")]}, 5, NOW)
+    assert ids(replica.search("sfg")) == ["sfg"]
+    assert ids(replica.search("S.F.G.")) == ["sfg"]
+
+
+def test_a_series_is_one_line(path, replica):
+    """What recurs is listed once, by its next time, and says how often it comes again."""
+    days = [
+        {
+            **event(f"cafe-{day}", "Café", f"2026-12-0{day}T08:00:00+01:00", f"2026-12-0{day}T09:00:00+01:00"),
+            "series": "cafe",
+        }
+        for day in (1, 2, 3, 4)
+    ]
+    once = event("fete", "Fête", "2026-12-02T20:00:00+01:00", "2026-12-02T23:00:00+01:00")
+    content_db.load(path, {"events": [*days, once]}, 6, NOW)
+    found = replica.events_from(NOW + 3600)
+    assert [(one["id"], one["following"]) for one in found] == [("cafe-2", 2), ("fete", 0)]
+    assert ids(replica.series("cafe", NOW + 3600)) == ["cafe-2", "cafe-3", "cafe-4"]
+
+
+def test_the_park_decides_what_goes_first(path, replica):
+    """A priority puts companies, services and news before the others, the highest first."""
+    content = {
+        "companies": [company("a", "Ardoise"), company("z", "Zénith", priority=2), company("y", "Yole", priority=9)],
+        "news": [*CONTENT["news"], {"id": "pinned", "title": {"fr": "Une"}, "published": "2026-01-01", "priority": 1}],
+    }
+    content_db.load(path, content, 7, NOW)
+    assert ids(replica.list("companies")) == ["y", "z", "a"]
+    assert ids(replica.latest_news()) == ["pinned", "new", "old"]
+
+
+def test_what_a_company_tells(path, replica):
+    """A company's own news, and nobody else's."""
+    news = [{**CONTENT["news"][0], "company": "ardoise"}, CONTENT["news"][1]]
+    content_db.load(path, {"news": news}, 8, NOW)
+    assert ids(replica.of_company("ardoise")) == ["old"]
+    assert replica.of_company("") == []

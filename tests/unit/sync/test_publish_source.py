@@ -12,6 +12,7 @@ import openpyxl
 import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 
+from edge_core.store import ways
 from sync.publish import source
 from sync.publish.problems import SourceError
 
@@ -52,7 +53,9 @@ def test_the_demo_is_published_whole(demo):
     assert demo.notices == ()
 
 
-@pytest.mark.parametrize("name", ["park", "pages", "companies", "events", "news", "services", "plans", "stops"])
+@pytest.mark.parametrize(
+    "name", ["park", "pages", "companies", "events", "news", "services", "plans", "stops", "ads", "surveys"]
+)
 def test_records_are_as_the_contract_says(demo, name):
     """Each record of the demo is valid by the JSON Schema of its collection."""
     schema = json.loads((ROOT / "contracts" / "content" / f"{name}.schema.json").read_text(encoding="utf-8"))
@@ -253,3 +256,65 @@ def test_unknown_files_are_noticed(folder):
     assert source.read(folder, NOW).notices == (
         "compagnies.csv is not published: no collection has a file of that name.",
     )
+
+
+def test_ways_lead_everywhere(demo):
+    """From the entrance a way leads to each place of the demo, also without a step."""
+    plans = list(demo.collections["plans"].values())
+    assert ways.entrance(plans) == "entree"
+    for place in (place["id"] for plan in plans for place in plan["places"] if place["id"] != "entree"):
+        assert ways.find(plans, "entree", place), place
+        assert all(leg.by != "stairs" for leg in ways.find(plans, "entree", place, step_free=True)), place
+
+
+def test_a_place_without_a_way_is_noticed(folder):
+    """The publisher is told, and the plan is published all the same."""
+    edit(folder / "plan" / "edges.csv", "couloir-155,bureau-010,\n", "")
+    assert source.read(folder, NOW).notices == ('plan/edges.csv: no way leads from "entree" to "bureau-010".',)
+
+
+def test_news_is_a_company_s_own_by_its_link_or_by_its_word(folder, demo):
+    """The park's feed of company news needs no ids: the link says whose it is."""
+    assert demo.collections["news"]["galet-chaleur-2026"]["company"] == "galet-fictif"
+    edit(folder / "news" / "velos.fr.md", "+++\n", '+++\ncompany = "pixel-imaginaire"\npriority = 3\n')
+    item = source.read(folder, NOW).collections["news"]["velos"]
+    assert (item["company"], item["priority"]) == ("pixel-imaginaire", 3)
+
+
+def test_occurrences_know_their_series(demo):
+    """What recurs shares a name; what happens once has none; seats are a number."""
+    events = demo.collections["events"].values()
+    assert {one.get("series") for one in events} == {
+        None,
+        "cafe-du-parvis",
+        "pause-etirements",
+        "marche-du-jeudi",
+        "balade-du-dimanche",
+    }
+    assert {one.get("seats") for one in events} == {None, 4, 6}
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "said"),
+    [
+        ("plan/edges.csv", "hall-sud,accueil", "hall-sud,nulle-part", "which is no node or place"),
+        (
+            "plan/edges.csv",
+            "escalier-etage,stairs",
+            "escalier-etage,",
+            "an edge to another floor is by stairs or by lift",
+        ),
+        ("plan/edges.csv", ",lift", ",rope", "holds"),
+        ("plan/nodes.csv", "hall-ouest", "accueil", "is that of another node or place"),
+        ("plan/nodes.csv", "rez-de-chaussee,hall-sud", "cave,hall-sud", "is not in plans.csv"),
+        ("plan/places.csv", "entrance", "exit", "holds"),
+        ("events/rencontres.ics", "X-PARVIS-SEATS:4", "X-PARVIS-SEATS:many", "is not a number from 1"),
+        ("news/velos.fr.md", "+++\n", "+++\npriority = 99\n", "priority is not a number from 1 to 9"),
+        ("news/velos.fr.md", "+++\n", '+++\ncompany = "nobody"\n', "is told by the company"),
+        ("ads.csv", ",bureau 106,", ",bureau 106,tomorrow", "Write the day as year-month-day"),
+    ],
+)
+def test_slips_in_the_newer_files_are_named(folder, file, old, new, said):
+    """Each mistake stops the publication and says where it is."""
+    edit(folder / file, old, new)
+    assert any(said in problem for problem in problems(folder))
