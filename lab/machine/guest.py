@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: EUPL-1.2
-"""Somebody on the machine's WiFi: `python -m lab.machine.guest FOLDER` in the guest's namespace, asked over stdin.
+"""Somebody on the machine's WiFi: `python -m lab.machine.guest FOLDER CA` in the guest's namespace, asked over stdin.
 
 What is beyond the uplink is one small web server and one resolver, `Internet`; every name leads to it.
 """
@@ -27,10 +27,11 @@ _INTERFACE = "phone0"
 class Guest:
     """A phone without a screen."""
 
-    def __init__(self, folder: Path) -> None:
-        """Begin outside the WiFi."""
+    def __init__(self, folder: Path, trust: str | None) -> None:
+        """Begin outside the WiFi; `trust` is the file of an authority."""
         self._folder = folder
-        self._robot = Robot(None)
+        self._trust = trust
+        self._robot = Robot(None, trust)
         self._joined = False
 
     def join(self) -> talk.Answer:
@@ -40,12 +41,12 @@ class Guest:
             self._joined = True
         given = real_dhcp.obtain(_INTERFACE, self._folder)
         lease.take(given, 10)
-        self._robot = Robot(given)
-        return {"address": str(given.address), "router": str(given.router)}
+        self._robot = Robot(given, self._trust)
+        return {"address": str(given.address), "router": str(given.router), "portal": given.portal}
 
-    def fetch(self, url: str) -> talk.Answer:
+    def fetch(self, url: str, headers: dict[str, str] | None = None) -> talk.Answer:
         """Ask for one address and follow nothing."""
-        return _told(self._robot.fetch(url))
+        return _told(self._robot.fetch(url, headers=headers))
 
     def accept(self, url: str) -> talk.Answer:
         """Follow a probe's redirect to the page, and send its form."""
@@ -81,9 +82,9 @@ def _told(page: Page) -> talk.Answer:
 
 
 @contextmanager
-def here(cables: Cables, folder: Path) -> Iterator[talk.Peer]:
+def here(cables: Cables, folder: Path, trust: Path) -> Iterator[talk.Peer]:
     """Bring a guest to the machine's WiFi; gives the one to ask."""
-    words = cables.as_guest([sys.executable, "-m", "lab.machine.guest", str(folder)])
+    words = cables.as_guest([sys.executable, "-m", "lab.machine.guest", str(folder), str(trust)])
     with (folder / "guest.log").open("w") as log:
         process = subprocess.Popen(
             words, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True
@@ -139,7 +140,7 @@ def main() -> None:
     """Serve commands until stdin closes."""
     folder = Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)
-    guest = Guest(folder)
+    guest = Guest(folder, sys.argv[2])
     talk.serve({name: getattr(guest, name) for name in ("join", "fetch", "accept", "online", "hammer")})
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from types import SimpleNamespace
 
@@ -10,7 +11,15 @@ import pytest
 
 pytestmark = [pytest.mark.deploy, pytest.mark.timeout(900)]
 
-SERVICES = ("parvis-broker", "parvis-dnsmasq", "parvis-agent", "parvis-portal", "parvis-front", "parvis-sync")
+SERVICES = (
+    "parvis-broker",
+    "parvis-dnsmasq",
+    "parvis-agent",
+    "parvis-advertiser",
+    "parvis-portal",
+    "parvis-front",
+    "parvis-sync",
+)
 UNITS = (*SERVICES, "parvis-migrate", "parvis-setup")
 PROBE = "http://connectivitycheck.gstatic.com/generate_204"
 ELSEWHERE = "http://www.example.org/"
@@ -20,21 +29,30 @@ PAUSE = 45  # seconds in which a unit has to be back
 @pytest.fixture(scope="module")
 def site(settings, keep_logs, record, tmp_path_factory):
     """A blank machine, provisioned once, with a guest in the air and an Internet behind it."""
+    from lab import ca  # noqa: PLC0415
     from lab.machine import broken, cables, guest, machine, provision  # noqa: PLC0415  only where machines can run
 
     home = provision.ROOT / "build" / "machine"
+    authority = ca.Authority(tmp_path_factory.mktemp("ca"))
+    chain, key = authority.issue("portal.example.net")
     with cables.laid() as laid, guest.internet(laid), machine.booted(home, laid, "gateway") as box:
         values = {
             **settings.every,
             "parvis_lan": settings.lan,
             "parvis_wan": {"interface": "wan0", "dns": [str(laid.here)]},
-            "parvis_portal": {"hostname": "portal.example.net"},
+            "parvis_portal": {
+                "hostname": "portal.example.net",
+                "tls_certificate": "/etc/parvis/tls/portal.pem",
+                "tls_key": "/etc/parvis/tls/portal.key",
+            },
+            "portal_certificate": chain.read_text(),
+            "portal_key": key.read_text(),
         }
         provision.inventory(box, "gateway", values)
         began = time.monotonic()
         first = provision.play(box)
         record("blank machine to all units healthy", time.monotonic() - began, "s")
-        with guest.here(laid, box.folder) as phone:
+        with guest.here(laid, box.folder, authority.certificate_file) as phone:
             yield SimpleNamespace(box=box, first=first, guest=phone, values=values, provision=provision, broken=broken)
         keep_logs(box)
 
@@ -95,7 +113,7 @@ def test_each_process_is_its_own_user_in_its_own_sandbox(site):
         effective = int(site.box.out(f"grep CapEff /proc/{pid}/status").split()[1], 16)
         assert site.box.out(f"grep NoNewPrivs /proc/{pid}/status").endswith("1"), name
         holders |= {name} if effective >> 12 & 1 else set()
-    assert len(users) == len(SERVICES)
+    assert len(users) == len(SERVICES) - 1  # the advertiser writes for dnsmasq as the set-up does
     assert "root" not in users
     assert holders == {"parvis-agent", "parvis-dnsmasq"}
 
@@ -109,6 +127,22 @@ def test_a_guest_comes_online(site):
     accepted = site.guest.ask("accept", url=PROBE)
     assert accepted["status"] in (302, 303, 200), accepted["text"]
     assert site.guest.ask("online", url=ELSEWHERE, seconds=5)["online"]
+
+
+def test_the_api_answers_over_https(site):
+    """RFC 8908 by the portal's name: nginx ends TLS, and the portal knows who asks."""
+    answer = site.guest.ask("fetch", url="https://portal.example.net/api/captive")
+    assert answer["status"] == 200
+    assert json.loads(answer["text"])["captive"] is False
+    assert json.loads(answer["text"])["user-portal-url"] == "https://portal.example.net/"
+    assert site.guest.ask("join")["portal"] == "https://portal.example.net/api/captive"
+
+
+def test_a_guest_cannot_speak_for_another(site):
+    """What a guest claims in headers about an address is not believed: the front overwrites it."""
+    forged = {"X-Parvis-Peer": "10.77.15.251", "X-Forwarded-For": "10.77.15.251"}
+    answer = site.guest.ask("fetch", url="https://portal.example.net/api/captive", headers=forged)
+    assert json.loads(answer["text"])["captive"] is False  # still the guest that is online, not an unknown one
 
 
 def test_the_portal_restarts_without_refusing_anybody(site, record):
