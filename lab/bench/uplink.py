@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from edge_core.store import outbox
-from lab.faults.site import Broker, Device, Process, free_port, until
+from lab.faults.site import Broker, Device, Process, until
+from lab.ports import free_port
 
 _ROW = {
     "specversion": "1.0", "id": "", "type": "eu.parvis.session.started.v1", "time": "2025-03-04T12:34:56.789Z",

@@ -7,10 +7,11 @@ import sys
 from pathlib import Path
 
 from lab.demo.folder import FolderError, claim
-from lab.demo.plan import ROOT, Plan, Ports, free_port
+from lab.demo.plan import ROOT, Plan, Ports
 from lab.demo.run import run
 from lab.net.allowed import Allowance, Ground, allowed
 from lab.net.isolate import run_isolated
+from lab.ports import free_port
 from lab.relay import PortTakenError, listen
 
 

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: EUPL-1.2
 """What the demo is to be: its ground, folder, ports and addresses, and the configuration of its two devices."""
 
-import socket
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -84,13 +83,6 @@ class Plan:
     def configuration(self, device: str) -> Path:
         """Return the configuration file of a device."""
         return self.state / f"{device}.toml"
-
-
-def free_port() -> int:
-    """Return a port of 127.0.0.1 that nobody listens on now."""
-    with socket.socket() as trial:
-        trial.bind(("127.0.0.1", 0))
-        return int(trial.getsockname()[1])
 
 
 def configurations(plan: Plan, certificate: tuple[Path, Path] | None) -> dict[str, str]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from edge_core import events, settings
 from edge_core.store import database, outbox
+from lab.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -24,13 +25,6 @@ _ROOT = Path(__file__).resolve().parents[2]
 
 def _python_path() -> str:
     return os.pathsep.join(part for part in (str(_ROOT), os.environ.get("PYTHONPATH", "")) if part)
-
-
-def free_port() -> int:
-    """Return a TCP port of loopback that nobody holds now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def until(true: Callable[[], object], seconds: float, what: str) -> None:

@@ -14,7 +14,8 @@ import urllib.parse
 
 import pytest
 
-from lab.platform.testing import Broker, Device, Platform, free_port, uuid7, wait_for
+from lab.platform.testing import Broker, Device, Platform, uuid7, wait_for
+from lab.ports import free_port
 
 pytestmark = [
     pytest.mark.integration,

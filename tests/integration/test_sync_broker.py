@@ -13,7 +13,8 @@ from edge_core import broker
 from edge_core.store import requests
 from lab.ca import Authority
 from lab.faults.peer import Peer
-from lab.faults.site import Broker, Device, Process, free_port, listening, until
+from lab.faults.site import Broker, Device, Process, listening, until
+from lab.ports import free_port
 
 pytestmark = pytest.mark.integration
 needs_mosquitto = pytest.mark.skipif(broker.kind() != "mosquitto", reason="mosquitto is not installed")

@@ -15,7 +15,8 @@ from referencing import Registry, Resource
 
 from edge_core.store import requests
 from lab.faults.peer import Peer
-from lab.faults.site import Broker, Device, Process, free_port, until
+from lab.faults.site import Broker, Device, Process, until
+from lab.ports import free_port
 
 SCHEMAS = Path(__file__).resolve().parents[2] / "contracts" / "schemas"
 pytestmark = [

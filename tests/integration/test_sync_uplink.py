@@ -10,7 +10,8 @@ import pytest
 from edge_core import events
 from edge_core.store import database, outbox, requests
 from lab.faults.peer import Peer
-from lab.faults.site import Broker, Device, free_port, until
+from lab.faults.site import Broker, Device, until
+from lab.ports import free_port
 
 pytestmark = [
     pytest.mark.integration,
