@@ -1,17 +1,18 @@
 # SPDX-License-Identifier: EUPL-1.2
-"""The commands of content: `parvis keys make`, `parvis publish`, `parvis content status` and `parvis content check`."""
+"""The commands of content: `parvis publish`, and `parvis content status`, `check`, `rollback`."""
 
 from __future__ import annotations
 
 import json
 import threading
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from edge_core import clock, settings
 from edge_core.errors import ParvisError, ProcessError
@@ -19,6 +20,8 @@ from edge_core.store.replica import Replica
 from sync.downlink import Downlink
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from sync.publish.publisher import Report
 
 _FOLDER = click.Path(file_okay=False, path_type=Path)
@@ -31,31 +34,13 @@ _as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for
 def _publisher() -> Any:
     """Return the publishing package, whose libraries a device doesn't carry."""
     try:
-        from sync.publish import keys, publisher, watch  # noqa: PLC0415  # only where something is published
+        from sync.publish import publisher, watch  # noqa: PLC0415  # only where something is published
     except ImportError as error:
         raise ProcessError(
             f"The library {error.name} is missing.",
             remedy="Install the publisher's part: pip install 'parvis[publish]'.",
         ) from error
-    return keys, publisher, watch
-
-
-@click.group()
-def keys() -> None:
-    """Make the keys that sign content."""
-
-
-@keys.command("make")
-@click.argument("folder", type=_FOLDER)
-def keys_make(folder: Path) -> None:
-    """Make the keys of a new repository in FOLDER."""
-    maker, _, _ = _publisher()
-    root = maker.make(folder, clock.now())
-    console = Console()
-    console.print(f"Keys made in {folder}.", highlight=False)
-    console.print(
-        f"Give devices {root} (\\[content] root). Keep root.pem offline, and all *.pem secret.", highlight=False
-    )
+    return publisher, watch
 
 
 @click.command()
@@ -63,13 +48,31 @@ def keys_make(folder: Path) -> None:
 @click.argument("repository", type=_FOLDER)
 @click.option("--keys", "key_folder", type=_FOLDER, required=True, help="Folder that `parvis keys make` filled.")
 @click.option("--watch", is_flag=True, help="Publish again at every change, until interrupted.")
+@click.option("--contributions", type=_FOLDER, help="Folder of what other publishers handed in, a folder for each.")
+@click.option("--publisher", "own_name", metavar="NAME", help="Publish as NAME, for the park to take in.")
 @_as_json
-def publish(source: Path, repository: Path, key_folder: Path, *, watch: bool, as_json: bool) -> None:
+def publish(
+    source: Path,
+    repository: Path,
+    key_folder: Path,
+    *,
+    watch: bool,
+    contributions: Path | None,
+    own_name: str | None,
+    as_json: bool,
+) -> None:
     """Publish the folder SOURCE into the signed REPOSITORY, which any web server can serve."""
-    _, publisher, watching = _publisher()
+    publisher, watching = _publisher()
 
     def once() -> None:
-        _print_report(publisher.publish(source, repository, key_folder, clock.now()), as_json=as_json)
+        if own_name:
+            report = publisher.contribute(source, repository, key_folder, own_name, clock.now())
+        else:
+            with bar() as progress:
+                report = publisher.publish(
+                    source, repository, key_folder, clock.now(), contributions=contributions, progress=progress
+                )
+        _print_report(report, as_json=as_json)
 
     def go_on() -> None:
         try:
@@ -85,6 +88,21 @@ def publish(source: Path, repository: Path, key_folder: Path, *, watch: bool, as
         watching.watch(source, go_on, stop.is_set)
     except KeyboardInterrupt:
         stop.set()
+
+
+@contextmanager
+def bar() -> Iterator[Callable[[str, int, int], None]]:
+    """Show how far a long step is, on a terminal only; nothing stays of it."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
+        tasks: dict[str, TaskID] = {}
+
+        def tell(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = shown.add_task(what, total=total)
+            shown.update(tasks[what], completed=done + 1, total=total)
+
+        yield tell
 
 
 def _print_report(report: Report, *, as_json: bool) -> None:
@@ -126,6 +144,19 @@ def content_status(config: Path, *, as_json: bool) -> None:
     else:
         age = int(clock.now() - (state.checked_at or 0.0))
         click.echo(f"Content version {state.version}, verified {age} s ago.")
+
+
+@content.command("rollback")
+@_config
+@click.option("--resume", is_flag=True, help="Take the newest version again.")
+def content_rollback(config: Path, *, resume: bool) -> None:
+    """Serve the content before the last change again; the version that was replaced is passed over."""
+    with closing(Downlink(settings.load(config))) as downlink:
+        if resume:
+            downlink.resume()
+            click.echo("The newest version is taken at the next look.")
+        else:
+            click.echo(f"Back at version {downlink.rollback()}. What comes after the one before is taken again.")
 
 
 @content.command("check")

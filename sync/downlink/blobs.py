@@ -11,7 +11,7 @@ from edge_core.errors import ContentError
 from sync.downlink.repository_format import MAX_FILE, FileRef, blob_path, is_sha256
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
     from sync.downlink.road import Road
@@ -34,13 +34,17 @@ def needed_by(line: str) -> list[FileRef]:
     return [FileRef(sha256, size) for sha256, size in named.items()]
 
 
-def fetch_missing(files: Iterable[FileRef], folder: Path, road: Road) -> int:
+def fetch_missing(
+    files: Iterable[FileRef], folder: Path, road: Road, progress: Callable[[int, int], None] | None = None
+) -> int:
     """Fetch the blobs that aren't here, verified and on disk; return how many. Raises as Road.fetch, and OSError."""
     missing = {file.sha256: file for file in files if not is_here(file, folder)}
     if missing:
         folder.mkdir(parents=True, exist_ok=True)
         _require_room(sum(file.bytes for file in missing.values()), folder)
-    for file in missing.values():
+    for done, file in enumerate(missing.values()):
+        if progress is not None:
+            progress(done, len(missing))
         road.fetch_to(blob_path(file.sha256), file, folder / file.sha256)
     return len(missing)
 

@@ -16,7 +16,7 @@ from sync.downlink.apply import Published, apply_index
 from sync.downlink.blobs import sweep
 from sync.downlink.content_db import ContentDatabase, put_aside
 from sync.downlink.road import Road
-from sync.downlink.trust import digest, load_root, signed_index
+from sync.downlink.trust import digest, load_root, signed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,6 +59,20 @@ class Downlink:
                 return Result(changed=False, version=None, error=error)
             except OSError as error:
                 return Result(changed=False, version=None, error=_disk(error))
+
+    def rollback(self) -> int:
+        """Serve the content before the last change again; what was replaced is passed over. Raises ContentError."""
+        with self._lock, self._alone():
+            database = self._database()
+            with database.transaction():
+                return database.past.restore(database)
+
+    def resume(self) -> None:
+        """Take the newest version again at the next look, after a `rollback`."""
+        with self._lock, self._alone():
+            database = self._database()
+            with database.transaction():
+                database.past.resume()
 
     def close(self) -> None:
         """Close the database; the next look opens it again."""
@@ -103,12 +117,15 @@ class Downlink:
     def _look(self, database: ContentDatabase) -> bool:
         root = load_root(self._settings.content.root)
         road = Road(self._settings.content.url, self._fetcher)
-        index = signed_index(road, self._settings.tuf_dir, root)
+        found = signed(road, self._settings.tuf_dir, root)
+        for name, error in found.refused.items():
+            _log.warning("publisher_refused", publisher=name, reason=str(error))
         now = clock.now()
-        changed = apply_index(database, self._settings.blobs_dir, Published(index, digest(root)), road, now)
+        published = Published(found.index, digest(root), found.publishers, frozenset(found.refused))
+        changed = apply_index(database, self._settings.blobs_dir, published, road, now)
         if changed:
-            sweep(self._settings.blobs_dir, database.blobs(), now)
-            _log.info("content_applied", version=index.version)
+            sweep(self._settings.blobs_dir, database.past.blobs() | database.blobs(), now)
+            _log.info("content_applied", version=found.index.version)
         elif abs(now - float(database.meta("checked_at") or 0)) > _NOTED_EVERY:
             with database.transaction():
                 database.set_meta("checked_at", now)

@@ -2,7 +2,8 @@
 """Writes content.db, the replica of the signed content; nothing else does. Readers use edge_core.store.replica.
 
 A record's `body` is its line of the published snapshot, byte for byte, so that the state hash of a collection is the
-SHA-256 of its lines in order of id, and equals that of the snapshot's text.
+SHA-256 of its lines in order of id, and equals that of the snapshot's text. What a publisher of its own signs is kept
+under `publisher/collection`; readers see one collection of all.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from edge_core import logs
 from edge_core.errors import ContentError
 from edge_core.store.replica import SCHEMA
 from edge_core.store.search import COLUMNS, PREFIXES, TOKENIZER
+from sync.downlink.history import TABLES, Past
 from sync.downlink.indexing import entry_of
 from sync.downlink.repository_format import canonical, state_hash
 
@@ -42,6 +44,11 @@ CREATE INDEX records_by_title ON records (collection, sort);
 CREATE VIRTUAL TABLE search USING fts5({", ".join(COLUMNS)}, tokenize = '{TOKENIZER}', prefix = '{PREFIXES}');
 PRAGMA user_version = {SCHEMA};
 """
+# Readers know nothing of these, so that a file of the release before only gains them.
+_LATER = (
+    "ALTER TABLE records ADD COLUMN owner TEXT NOT NULL DEFAULT ''",
+    *TABLES,
+)
 _log = logs.get(__name__)
 
 
@@ -86,38 +93,63 @@ class ContentDatabase:
             raise
         self._connection.execute("COMMIT")
 
-    def put(self, collection: str, body: str) -> None:
-        """Add or replace one record, given as its canonical line."""
+    def put(self, key: str, body: str) -> None:
+        """Add or replace one record, given as its canonical line. Raises ContentError where it is another's."""
+        owner, _, collection = key.rpartition("/")
         entry = entry_of(collection, json.loads(body))
-        self.delete(collection, entry.id)
-        inserted = self._connection.execute(
-            "INSERT INTO records (collection, id, body, sort, starts, ends) VALUES (?, ?, ?, ?, ?, ?)",
-            (collection, entry.id, body, entry.sort, entry.starts, entry.ends),
-        )
+        self.delete(key, entry.id)
+        try:
+            inserted = self._connection.execute(
+                "INSERT INTO records (collection, id, body, sort, starts, ends, owner) VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (collection, entry.id, body, entry.sort, entry.starts, entry.ends, owner),
+            )
+        except sqlite3.IntegrityError as error:
+            raise ContentError(
+                f"{collection}/{entry.id} is signed by two publishers.", remedy="Publish again: one of them owns it."
+            ) from error
         self._connection.execute(
             "INSERT INTO search (rowid, name, topic, rest) VALUES (?, ?, ?, ?)",
             (inserted.lastrowid, entry.name, entry.topic, entry.rest),
         )
 
-    def delete(self, collection: str, record_id: str) -> None:
+    def delete(self, key: str, record_id: str) -> None:
         """Take one record away; one that isn't there is no error, since a change may be applied again."""
+        owner, _, collection = key.rpartition("/")
         found = self._connection.execute(
-            "SELECT number FROM records WHERE collection = ? AND id = ?", (collection, record_id)
+            "SELECT number FROM records WHERE collection = ? AND id = ? AND owner = ?", (collection, record_id, owner)
         ).fetchone()
         if found is not None:
             self._connection.execute("DELETE FROM search WHERE rowid = ?", found)
             self._connection.execute("DELETE FROM records WHERE number = ?", found)
 
-    def clear(self, collection: str) -> None:
-        """Take all records of a collection away."""
-        self._connection.execute(
-            "DELETE FROM search WHERE rowid IN (SELECT number FROM records WHERE collection = ?)", (collection,)
+    def lines(self, key: str) -> dict[str, str]:
+        """Return what is stored of a collection: id to line, in order of id."""
+        owner, _, collection = key.rpartition("/")
+        return dict(
+            self._connection.execute(
+                "SELECT id, body FROM records WHERE collection = ? AND owner = ? ORDER BY id", (collection, owner)
+            ).fetchall()
         )
-        self._connection.execute("DELETE FROM records WHERE collection = ?", (collection,))
 
-    def state_hash(self, collection: str) -> str:
+    def line(self, key: str, record_id: str) -> str | None:
+        """Return one record's line, or None."""
+        owner, _, collection = key.rpartition("/")
+        row = self._connection.execute(
+            "SELECT body FROM records WHERE collection = ? AND id = ? AND owner = ?", (collection, record_id, owner)
+        ).fetchone()
+        return None if row is None else str(row[0])
+
+    def clear(self, key: str) -> None:
+        """Take all records of a collection away."""
+        for record_id in self.lines(key):
+            self.delete(key, record_id)
+
+    def state_hash(self, key: str) -> str:
         """Return the SHA-256 (hex) of what is really stored of a collection."""
-        rows = self._connection.execute("SELECT body FROM records WHERE collection = ? ORDER BY id", (collection,))
+        owner, _, collection = key.rpartition("/")
+        rows = self._connection.execute(
+            "SELECT body FROM records WHERE collection = ? AND owner = ? ORDER BY id", (collection, owner)
+        )
         return state_hash(body for (body,) in rows)
 
     def cursor(self, collection: str) -> int | None:
@@ -132,8 +164,7 @@ class ContentDatabase:
         )
 
     def forget(self, collection: str) -> None:
-        """Take a collection away that is no longer published."""
-        self.clear(collection)
+        """Note that a collection is no longer published; its records are taken away with `delete`."""
         self._connection.execute("DELETE FROM collections WHERE name = ?", (collection,))
 
     def collections(self) -> list[str]:
@@ -161,11 +192,17 @@ class ContentDatabase:
         )
         return {str(sha256): int(length) for sha256, length in rows}
 
+    @property
+    def past(self) -> Past:
+        """Return the content before the last change."""
+        return Past(self._connection)
+
 
 def load(path: Path, content: Mapping[str, Iterable[Mapping[str, Any]]], version: int, now: float) -> None:
     """Make `path` hold exactly `content` (collection to records), in one transaction; for tests and first starts."""
     with closing(ContentDatabase(path)) as database, database.transaction():
         for collection in set(database.collections()) - set(content):
+            database.clear(collection)
             database.forget(collection)
         for collection, records in content.items():
             database.clear(collection)
@@ -189,6 +226,8 @@ def _open(path: Path) -> sqlite3.Connection:
             connection.executescript(f"BEGIN IMMEDIATE;{_TABLES}COMMIT;")
         else:
             _require_known(found)
+        if "owner" not in {row[1] for row in connection.execute("PRAGMA table_info(records)")}:
+            connection.executescript(f"BEGIN IMMEDIATE;{';'.join(_LATER)};COMMIT;")
     except sqlite3.Error:
         connection.close()
         raise

@@ -59,8 +59,9 @@ def _sort(collection: str, record: dict[str, Any], title: str) -> str:
     level, priority = record.get("level"), record.get("priority")
     if collection == "plans" and isinstance(level, int):
         return f"{level + 1000:05d}"
-    first = isinstance(priority, int) and 1 <= priority <= _FIRST
-    return (f" {_FIRST - priority} " if first else "") + search.sort_key(title)
+    if isinstance(priority, int) and 1 <= priority <= _FIRST:
+        return f" {_FIRST - priority} {search.sort_key(title)}"
+    return search.sort_key(title)
 
 
 def initials(name: str) -> str:

@@ -10,7 +10,7 @@ import hashlib
 import io
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import zstandard
@@ -90,10 +90,14 @@ class Collection:
 
 @dataclass(frozen=True)
 class Index:
-    """One published version: every collection and where its files are."""
+    """One published version: every collection and where its files are.
+
+    `publishers`: others that sign records of their own, with the patterns of these (`ownership`).
+    """
 
     version: int
     collections: Mapping[str, Collection]
+    publishers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -191,7 +195,10 @@ def _change(row: dict[str, Any]) -> Change:
 def write_index(index: Index) -> bytes:
     """Return an index as its compressed file."""
     collections = {name: _collection_json(entry) for name, entry in index.collections.items()}
-    return pack([canonical({"format": FORMAT, "version": index.version, "collections": collections})])
+    row: dict[str, Any] = {"format": FORMAT, "version": index.version, "collections": collections}
+    if index.publishers:
+        row["publishers"] = {name: {"owns": list(owns)} for name, owns in index.publishers.items()}
+    return pack([canonical(row)])
 
 
 def _collection_json(entry: Collection) -> dict[str, Any]:
@@ -213,9 +220,16 @@ def read_index(data: bytes) -> Index:
         )
     try:
         collections = {_named(name): _collection(entry) for name, entry in row["collections"].items()}
-        return Index(_count(row["version"]), collections)
+        publishers = {_named(name): _patterns(each["owns"]) for name, each in row.get("publishers", {}).items()}
+        return Index(_count(row["version"]), collections, publishers)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ContentError(f"The repository's index is malformed ({error!r}).", remedy=_REMEDY) from error
+
+
+def _patterns(row: object) -> tuple[str, ...]:
+    if not isinstance(row, list) or not all(isinstance(each, str) for each in row):
+        raise ValueError("a publisher without a list of what it owns")
+    return tuple(row)
 
 
 def _collection(row: Mapping[str, Any]) -> Collection:

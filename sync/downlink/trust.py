@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import urllib.parse
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import urllib3
@@ -16,14 +17,17 @@ from tuf.api import exceptions
 from tuf.ngclient import Updater, UpdaterConfig
 
 from edge_core.errors import ContentError
+from sync.downlink.ownership import publisher_index
 from sync.downlink.repository_format import INDEX, Index, read_index
 from sync.downlink.road import explain
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from sync.downlink.road import Road
 
+_QUOTED = urllib.parse.quote(INDEX, "")
 _MAX_INDEX = 8 << 20  # bytes; beyond, an index is hostile even when it is signed
 
 
@@ -45,26 +49,49 @@ def digest(root: bytes) -> str:
     return hashlib.sha256(root).hexdigest()
 
 
-def signed_index(road: Road, folder: Path, root: bytes) -> Index:
-    """Return the index that the repository signs now. Raises ContentError or NetworkError."""
+@dataclass(frozen=True)
+class Signed:
+    """What a repository signs now: the park's index, those of other publishers, and why others of these are refused."""
+
+    index: Index
+    publishers: Mapping[str, Index] = field(default_factory=dict)
+    refused: Mapping[str, ContentError] = field(default_factory=dict)
+
+
+def signed(road: Road, folder: Path, root: bytes) -> Signed:
+    """Return what the repository signs now. Raises ContentError or NetworkError.
+
+    A publisher whose signature, date or index is bad is refused alone: it can't keep the others' news away.
+    """
     metadata, targets = folder / "metadata", folder / "targets"
     for each in (metadata, targets):
         each.mkdir(parents=True, exist_ok=True)
     _begin_anew_for(root, folder)
+    updater = Updater(
+        str(metadata),
+        f"{road.url}/metadata/",
+        str(targets),
+        f"{road.url}/targets/",
+        fetcher=road.fetcher,
+        config=UpdaterConfig(targets_max_length=1 << 20, snapshot_max_length=1 << 20),
+        bootstrap=root,
+    )
+    index = _index(updater, INDEX, road)
+    publishers: dict[str, Index] = {}
+    refused: dict[str, ContentError] = {}
+    for name in index.publishers:
+        try:
+            publishers[name] = _index(updater, publisher_index(name), road)
+        except ContentError as error:
+            refused[name] = error
+    return Signed(index, publishers, refused)
+
+
+def _index(updater: Updater, path: str, road: Road) -> Index:
     try:
-        updater = Updater(
-            str(metadata),
-            f"{road.url}/metadata/",
-            str(targets),
-            f"{road.url}/targets/",
-            fetcher=road.fetcher,
-            config=UpdaterConfig(targets_max_length=1 << 20, snapshot_max_length=1 << 20),
-            bootstrap=root,
-        )
-        updater.refresh()
-        target = updater.get_targetinfo(INDEX)
+        target = updater.get_targetinfo(path)
         if target is None or target.length > _MAX_INDEX:
-            raise ContentError("The repository signs no usable index.", remedy="Publish it with `parvis publish`.")
+            raise ContentError(f"The repository signs no usable {path}.", remedy="Publish it with `parvis publish`.")
         cached = updater.find_cached_target(target)
         found = cached if cached is not None else updater.download_target(target)
     except exceptions.RepositoryError as error:
@@ -81,7 +108,7 @@ def _begin_anew_for(root: bytes, folder: Path) -> None:
     trusted = digest(root)
     if note.is_file() and note.read_text(encoding="ascii") == trusted:
         return
-    for path in (*(folder / "metadata").rglob("*.json"), folder / "targets" / urllib.parse.quote(INDEX, "")):
+    for path in (*(folder / "metadata").rglob("*.json"), *(folder / "targets").glob(f"*{_QUOTED}")):
         path.unlink(missing_ok=True)
     note.write_text(trusted, encoding="ascii")
 

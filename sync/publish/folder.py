@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 from edge_core.errors import ContentError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
 _KEPT = 86_400  # seconds that a file which is no longer named stays, for devices that fetch it at this moment
-_SWEPT = ("snapshots", "segments", "blobs", "targets")
+_SWEPT = ("snapshots", "segments", "blobs", "targets", "targets/publishers/*")
 _OLD_METADATA = re.compile(r"\d+\.(targets|snapshot)\.json")
 
 
@@ -44,10 +44,12 @@ class Folder:
         """Return a file's content. Raises OSError."""
         return (self.path / name).read_bytes()
 
-    def write(self, files: Mapping[str, bytes]) -> int:
+    def write(self, files: Mapping[str, bytes], progress: Callable[[str, int, int], None] | None = None) -> int:
         """Write files in order, each on disk before the next, and return the bytes written. Raises ContentError."""
         written = 0
-        for name, data in files.items():
+        for done, (name, data) in enumerate(files.items()):
+            if progress is not None:
+                progress("writing", done, len(files))
             try:
                 written += self._write(self.path / name, data)
             except OSError as error:
@@ -78,9 +80,9 @@ class Folder:
         """Take away files that nothing names any more and that are a day old; return how many."""
         keep = {self.path / name for name in named}
         keep |= {self.path / "metadata" / f"{snapshot_version}.{role}.json" for role in ("targets", "snapshot")}
-        among = [path for folder in _SWEPT for path in (self.path / folder).glob("*")]
+        among = [path for folder in _SWEPT for path in self.path.glob(f"{folder}/*")]
         among += [path for path in (self.path / "metadata").glob("*.json") if _OLD_METADATA.fullmatch(path.name)]
-        old = [path for path in among if path not in keep and path.stat().st_mtime < now - _KEPT]
+        old = [each for each in among if each not in keep and each.is_file() and each.stat().st_mtime < now - _KEPT]
         for path in old:
             path.unlink()
         return len(old)

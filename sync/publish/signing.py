@@ -7,7 +7,7 @@ number of records and images. Roles and checks: theupdateframework.github.io/spe
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, TypeVar
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from securesystemslib.signer import Signer
-    from tuf.api.metadata import Root
+    from tuf.api.metadata import Delegations, Root
 
 LASTS = {"targets": timedelta(days=365), "snapshot": timedelta(days=365), "timestamp": timedelta(days=14)}
 RENEWED_BEFORE = timedelta(days=7)  # metadata is signed again when less than this is left of it
@@ -36,18 +36,35 @@ class Signed:
     timestamp_expires: datetime
     snapshot_expires: datetime
     index: bytes
+    contributions: Mapping[str, MetaFile] = field(default_factory=dict)
 
 
-def sign_index(index: bytes, after: Signed | None, signers: Mapping[str, Signer], now: float) -> dict[str, bytes]:
+@dataclass(frozen=True)
+class Others:
+    """What other publishers sign: who may sign what, and the newest metadata of each, by name."""
+
+    delegations: Delegations | None = None
+    metadata: Mapping[str, MetaFile] = field(default_factory=dict)
+
+
+def sign_index(
+    index: bytes, after: Signed | None, signers: Mapping[str, Signer], now: float, others: Others | None = None
+) -> dict[str, bytes]:
     """Return the files that publish `index` after what was signed before, by path, in the order of writing."""
+    others = others or Others()
     version = after.snapshot.version + 1 if after else 1
     target = TargetFile.from_data(INDEX, index, ["sha256"])
-    targets = Targets(version=version, expires=_expiry("targets", now), targets={INDEX: target})
+    targets = Targets(
+        version=version, expires=expiry("targets", now), targets={INDEX: target}, delegations=others.delegations
+    )
     targets_bytes = _signed(Metadata(targets), signers["targets"])
     snapshot = Snapshot(
         version=version,
-        expires=_expiry("snapshot", now),
-        meta={"targets.json": MetaFile.from_data(version, targets_bytes, ["sha256"])},
+        expires=expiry("snapshot", now),
+        meta={
+            "targets.json": MetaFile.from_data(version, targets_bytes, ["sha256"]),
+            **{f"{name}.json": meta for name, meta in others.metadata.items()},
+        },
     )
     snapshot_bytes = _signed(Metadata(snapshot), signers["snapshot"])
     meta = MetaFile.from_data(version, snapshot_bytes, ["sha256"])
@@ -59,10 +76,10 @@ def sign_index(index: bytes, after: Signed | None, signers: Mapping[str, Signer]
     }
 
 
-def renew(after: Signed, signers: Mapping[str, Signer], now: float) -> dict[str, bytes]:
+def renew(after: Signed, signers: Mapping[str, Signer], now: float, others: Others | None = None) -> dict[str, bytes]:
     """Return the files that put off the expiry of what was signed before; none while there is time."""
     if _is_due(after.snapshot_expires, now):
-        return sign_index(after.index, after, signers, now)
+        return sign_index(after.index, after, signers, now, others)
     if _is_due(after.timestamp_expires, now):
         return _sign_timestamp(after.snapshot, after.timestamp_version + 1, signers["timestamp"], now)
     return {}
@@ -91,7 +108,10 @@ def verify(read: Callable[[str], bytes], root: Root) -> Signed:
             remedy="Name the folder of keys that it was published with, or publish into an empty folder.",
         ) from error
     signed = timestamp.signed
-    return Signed(signed.version, meta, signed.expires, snapshot.signed.expires, index)
+    contributions = {
+        name.removesuffix(".json"): each for name, each in snapshot.signed.meta.items() if name != "targets.json"
+    }
+    return Signed(signed.version, meta, signed.expires, snapshot.signed.expires, index, contributions)
 
 
 _Role = TypeVar("_Role", Timestamp, Snapshot, Targets)
@@ -103,7 +123,7 @@ def _verified(metadata: Metadata[_Role], root: Root) -> Metadata[_Role]:
 
 
 def _sign_timestamp(snapshot: MetaFile, version: int, signer: Signer, now: float) -> dict[str, bytes]:
-    timestamp = Timestamp(version=version, expires=_expiry("timestamp", now), snapshot_meta=snapshot)
+    timestamp = Timestamp(version=version, expires=expiry("timestamp", now), snapshot_meta=snapshot)
     return {"metadata/timestamp.json": _signed(Metadata(timestamp), signer)}
 
 
@@ -111,7 +131,8 @@ def _is_due(expires: datetime, now: float) -> bool:
     return expires - datetime.fromtimestamp(now, UTC) < RENEWED_BEFORE
 
 
-def _expiry(role: str, now: float) -> datetime:
+def expiry(role: str, now: float) -> datetime:
+    """Return when what a role signs now expires."""
     return datetime.fromtimestamp(now, UTC).replace(microsecond=0) + LASTS[role]
 
 
