@@ -65,13 +65,9 @@ def portal_addresses(settings: Settings) -> list[str]:
 
 
 def _portal(settings: Settings) -> list[Program]:
-    binds = [_bind(address, settings.portal.port) for address in portal_addresses(settings)]
-    found = [_web("portal", "captive_portal.wsgi:app", settings, _binds(binds))]
-    if settings.portal.tls_certificate and settings.enforcement.mode == "nftables":
-        secure = [_bind(address, 443) for address in portal_addresses(settings)]
-        tls = ["--certfile", str(settings.portal.tls_certificate), "--keyfile", str(settings.portal.tls_key)]
-        found.append(_web("portal-tls", "captive_portal.wsgi:app", settings, [*_binds(secure), *tls]))
-    return found
+    # Whoever may connect to the socket is believed about a guest's address: nobody but the front, which runs as we do.
+    words = ["--umask", "0o077", "--bind", f"unix:{settings.portal_socket}"]
+    return [_web("portal", "captive_portal.wsgi:app", settings, words), _service("front", "captive_portal", settings)]
 
 
 def _web(name: str, application: str, settings: Settings, words: list[str]) -> Program:
@@ -98,11 +94,3 @@ def _dnsmasq(settings: Settings) -> Program:
 def _advertiser(settings: Settings) -> Program:
     words = [*_PYTHON, "gateway_agent", "advertise", "--config", str(settings.source)]
     return Program(name="advertiser", command=words)
-
-
-def _bind(address: str, port: int) -> str:
-    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
-
-
-def _binds(binds: list[str]) -> list[str]:
-    return [word for bind in binds for word in ("--bind", bind)]

@@ -6,7 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from captive_portal import probes
+from captive_portal import turned_away
 
 PROBES = [
     ("captive.apple.com", "/hotspot-detect.html"),
@@ -69,17 +69,17 @@ def test_without_enforcement_any_host_is_served(open_app, visiting):
 
 def test_the_first_asked_page_is_kept_for_people_not_for_detectors():
     """A person's page is a place to return to; a detector's is not, save Firefox's, which closes its tab there."""
-    assert probes.first_asked("GET", "site.example", "/a b", b"q=1") == "http://site.example/a%20b?q=1"
-    assert probes.first_asked("GET", "site.example:8080", "/", b"") == "http://site.example:8080/"
-    assert probes.first_asked("GET", "detectportal.firefox.com", "/canonical.html", b"")
+    assert turned_away.first_asked("GET", "site.example", "/a b", b"q=1") == "http://site.example/a%20b?q=1"
+    assert turned_away.first_asked("GET", "site.example:8080", "/", b"") == "http://site.example:8080/"
+    assert turned_away.first_asked("GET", "detectportal.firefox.com", "/canonical.html", b"")
     for method, host, path in [
         ("GET", "captive.apple.com", "/"),
         ("POST", "site.example", "/"),
         ("GET", "bad host", "/"),
         ("GET", "site.example", "/" + "x" * 2000),
     ]:
-        assert probes.first_asked(method, host, path, b"") == ""
-    assert "\n" not in probes.first_asked("GET", "site.example", "/a\r\nSet-Cookie: x", b"\r\n")
+        assert turned_away.first_asked(method, host, path, b"") == ""
+    assert "\n" not in turned_away.first_asked("GET", "site.example", "/a\r\nSet-Cookie: x", b"\r\n")
 
 
 def test_the_kept_page_is_sealed_for_this_device_alone(app, visiting):
