@@ -9,7 +9,7 @@ export PORTAL_PORT ?= 8080
 export KIOSK_PORT ?= 8081
 export PLATFORM_PORT ?= 8082
 
-.PHONY: help setup packages demo test lint format bench wheel lock clean
+.PHONY: help setup packages demo test soak lint format bench wheel lock clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,6 +34,9 @@ demo: setup ## Run the whole zone on this computer; ONCE=1 plays the story once,
 
 test: setup lint ## Run every test
 	@$(BIN)/python -m pytest
+
+soak: setup ## Run the long tests: clusters, kills, many devices
+	@PARVIS_SOAK=1 $(BIN)/python -m pytest -m soak --timeout=1800
 
 lint: setup ## Style and types
 	@$(BIN)/ruff check .
