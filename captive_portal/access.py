@@ -1,16 +1,15 @@
 # SPDX-License-Identifier: EUPL-1.2
-"""Going online and offline: accepting the terms, what follows, what is left, logging out."""
+"""Going online by one tap on the terms, and the page that follows whatever way somebody came in."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlsplit
 
-from flask import Blueprint, make_response, redirect, render_template, request, url_for
+from flask import Blueprint, make_response, render_template, request, url_for
 
-from captive_portal import guard, hosts, visit
-from edge_core import control, logs
-from edge_core.store import grants
+from captive_portal import entry, guard, plans, visit, ways
+from edge_core.web import dates
 
 if TYPE_CHECKING:
     from flask import Response
@@ -18,30 +17,34 @@ if TYPE_CHECKING:
 
 blueprint = Blueprint("access", __name__)
 PREFIX = "/<lang:lang>"
-_log = logs.get(__name__)
-_PLAN = "click-through"
 _SOON = 3  # seconds until a page looks again whether the way is open
+_FORBIDDEN = 403
 
 
 @blueprint.get("/accept")
 def accept_again() -> BaseResponse:
     """Lead back whoever reloads the address of the form."""
-    return _go(url_for("welcome.page"))
+    return entry.go(url_for("welcome.page"))
 
 
 @blueprint.post("/accept")
 def accept() -> BaseResponse | tuple[str, int]:
-    """Grant this device access, have the kernel told, and navigate: the navigation is what closes captive sheets."""
+    """Let this device in by the plan of the one tap, where the park has one and it is open now."""
     house, here = visit.house(), visit.current()
     if here.client.mac is None:
-        return render_template("access/elsewhere.html"), 403
+        return render_template("access/elsewhere.html"), _FORBIDDEN
     guard.check()
-    grant = grants.accept(house.edge(), here.client.mac, _PLAN, house.settings.access.duration, house.now())
-    _log.info("access_granted", session=grant.session, plan=grant.plan)
-    query = {"wait": "1"} if not _told() else {}
-    if wanted := guard.return_address():
-        query |= {"to": wanted, "s": request.values.get("s", "")}
-    return _go(url_for("access.connected") + (f"?{urlencode(query)}" if query else ""))
+    plan = ways.plan(plans.CLICK)
+    until = plan.until(house.now()) if plan else None
+    if plan is None or until is None:
+        return closed(plan)
+    return entry.let_in(plan.id, until - house.now(), plan.limits)
+
+
+def closed(plan: plans.Plan | None) -> tuple[str, int]:
+    """Say that this way isn't open: not at this hour, or not at all."""
+    opens = plan.opens(visit.house().now()) if plan else None
+    return render_template("access/closed.html", opens=dates.here(opens) if opens else None), _FORBIDDEN
 
 
 @blueprint.get("/connected")
@@ -51,9 +54,9 @@ def connected() -> BaseResponse | Response:
     By a Refresh header and not by a redirect: a form's redirect to another site is refused by our own form-action.
     """
     house, here = visit.house(), visit.current()
-    if here.grant is None:
-        return _go(url_for("welcome.page"))
-    waiting = "wait" in request.args and not _told()
+    if here.grant is None or not here.online:
+        return entry.go(url_for("welcome.page"))
+    waiting = "wait" in request.args and not entry.told()
     wanted = guard.return_address()
     page = make_response(
         render_template(
@@ -69,46 +72,3 @@ def connected() -> BaseResponse | Response:
     elif wanted:
         page.headers["Refresh"] = f"0; url={wanted}"
     return page
-
-
-@blueprint.get("/status")
-def status() -> str:
-    """Tell what the device has left, and let it leave."""
-    house, here = visit.house(), visit.current()
-    grant = here.grant
-    return render_template(
-        "access/status.html",
-        left=grant.remaining(house.now()) if grant else 0,
-        until=grant.expires_at if grant else 0,
-        share=grant.remaining(house.now()) / max(1.0, grant.expires_at - grant.created_at) if grant else 0,
-    )
-
-
-@blueprint.get("/logout")
-def logout_again() -> BaseResponse:
-    """Lead back whoever reloads the address of the form."""
-    return _go(url_for("access.status"))
-
-
-@blueprint.post("/logout")
-def logout() -> BaseResponse:
-    """End this device's access now."""
-    guard.check()
-    house, here = visit.house(), visit.current()
-    if here.client.mac is not None:
-        grants.end(house.edge(), here.client.mac, "logout", house.now())
-        _told()
-    return _go(url_for("access.status"))
-
-
-def _told() -> bool:
-    """Have the agent bring the kernel in line; True when it is. Without enforcement nobody has to be told."""
-    settings = visit.house().settings
-    return settings.enforcement.mode == "none" or control.nudge(settings.agent_socket)
-
-
-def _go(path: str) -> BaseResponse:
-    """Redirect by 302 to an absolute address of ours, as captive sheets need it."""
-    header = request.environ.get("HTTP_HOST")
-    base = request.host_url.rstrip("/") if hosts.split(header) else ""
-    return redirect(base + path, 302)

@@ -7,7 +7,7 @@ import json
 
 from flask import Blueprint, Response
 
-from captive_portal import hosts, visit
+from captive_portal import hosts, status, visit
 
 blueprint = Blueprint("api", __name__)
 
@@ -16,14 +16,20 @@ blueprint = Blueprint("api", __name__)
 def captive() -> Response:
     """Answer for the device that asks; RFC 8908, section 5, names the keys. Nobody else may keep the answer."""
     here, now = visit.current(), visit.house().now()
+    grant = here.grant if here.online else None
     portal = hosts.public(visit.house().settings)
     state: dict[str, object] = {
         "captive": not here.online,
         "user-portal-url": portal,
         "venue-info-url": f"{portal}status",
     }
-    if here.grant:
-        state |= {"seconds-remaining": int(here.grant.remaining(now)), "can-extend-session": False}
+    if grant:
+        state |= {
+            "seconds-remaining": int(grant.remaining(now)),
+            "can-extend-session": status.longer(grant) is not None,
+        }
+        if grant.quota is not None:
+            state["bytes-remaining"] = max(0, grant.quota - status.used_bytes(grant))
     return Response(
         json.dumps(state), mimetype="application/captive+json", headers={"Cache-Control": "private, no-store"}
     )

@@ -17,16 +17,22 @@ from captive_portal import (
     guard,
     held,
     languages,
+    mail,
+    mydata,
     news,
     pages,
     plan,
     probes,
     seal,
     services,
+    sign_in,
+    status,
     transport,
     visit,
+    vouchers,
     welcome,
 )
+from captive_portal.provider import Provider
 from edge_core import clock, i18n
 from edge_core.errors import StoreError
 from edge_core.store.replica import Replica
@@ -42,7 +48,10 @@ if TYPE_CHECKING:
 
 _HERE = Path(__file__).parent
 _SHARED = Path(security.__file__).parent
-_BLUEPRINTS = (welcome, access, news, events, companies, plan, transport, services, pages)
+_BLUEPRINTS = (
+    *(welcome, access, vouchers, sign_in, mail, status, mydata),
+    *(news, events, companies, plan, transport, services, pages),
+)
 _LARGEST_FORM = 16 * 1024
 _LONGEST_PATH = 1024
 _MISSING = 404
@@ -57,7 +66,8 @@ def create_app(settings: Settings, now: Callable[[], float] = clock.now) -> Flas
     replica = Replica(settings.content_db, settings.blobs_dir)
     key = seal.load(settings.device.state_dir / "portal.key")
     known = i18n.load(_SHARED / "locales", _HERE / "locales")
-    app.extensions[visit.KEY] = visit.House(settings, replica, key, known, now)
+    provider = Provider(settings.sign_in) if settings.sign_in.issuer else None
+    app.extensions[visit.KEY] = visit.House(settings, replica, key, known, now, provider)
     # After a request the last function runs first: compress, then headers.
     security.harden(app)
     compress.compress(app)
@@ -82,6 +92,8 @@ def _context() -> dict[str, object]:
         "visit": visit.current(),
         "form_token": guard.token,
         "form_once": guard.once,
+        "now": visit.house().now,
+        "sign_in_label": visit.house().settings.sign_in.label,
         "legal_record": held.LEGAL_RECORD,
     }
 

@@ -45,11 +45,13 @@ def _code(values: dict[str, Any] | None) -> str:
 
 
 def in_language(code: str) -> str:
-    """Return the address of this page in another language, its query included."""
+    """Return the address of this page in another language, its query included where it is a page of ours to keep."""
     parts = request.path.split("/", 2)
-    rest = parts[2] if len(parts) > 2 and parts[1] in i18n.NAMES else ""
+    spoken = len(parts) > 2 and parts[1] in i18n.NAMES
+    rest = parts[2] if spoken else ""
     page = "" if request.method == "POST" and rest == "accept" else rest
-    query = request.query_string.decode("ascii", "replace")
+    kept = spoken or request.path == "/"  # else it is the provider's answer, which is to be read once
+    query = request.query_string.decode("ascii", "replace") if kept else ""
     return f"/{code}/{page}" + (f"?{query}" if query else "")
 
 

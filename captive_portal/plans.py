@@ -8,17 +8,21 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 
+from edge_core.store.grants import VOUCHER as VOUCHER_HOLDER
 from edge_core.store.grants import Limits
 from edge_core.web import dates
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from edge_core.store.grants import Grant
+
 CLICK, VOUCHER, SIGN_IN, MAIL = "click", "voucher", "sign-in", "mail"
 _WAYS = frozenset({CLICK, VOUCHER, SIGN_IN, MAIL})
 _ID = re.compile(r"[a-z0-9]([a-z0-9_-]{0,38}[a-z0-9])?")
 _TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d|24:00")
 _LONGEST = 366 * 86400
+_WORTH = 60.0  # seconds that an extension must add
 _MIDNIGHT = "24:00"
 _WEEK = 8  # days to look ahead: today's hours may be over, and open again on this day of the next week
 
@@ -59,6 +63,14 @@ class Plan:
             return now + self.seconds
         closing = [end for start, end in self._periods(now, 1) if start <= now < end]
         return min(now + self.seconds, max(closing)) if closing else None
+
+    def extension(self, grant: Grant, now: float) -> float | None:
+        """Return until when a session of this plan may be made to last now; None where it can't last longer."""
+        until = self.until(now)
+        possible = grant.plan == self.id and not grant.holder.startswith(VOUCHER_HOLDER)
+        if not possible or grant.extended >= self.extensions or until is None:
+            return None
+        return until if until - grant.expires_at >= _WORTH else None
 
     def opens(self, now: float) -> float | None:
         """Return when it opens next; None where it is open or never opens."""

@@ -2,25 +2,26 @@
 """Seals what a page hands to a device and gets back: form tokens and the first asked address; needs no cookie.
 
 A token is an HMAC over its purpose and the device that it was made for, under a key that stays on this gateway, so it
-is worthless to another device and to any other site. It doesn't expire: a clock that jumps locks nobody out.
+is worthless to another device and to any other site. A form's doesn't expire: a clock that jumps locks nobody out.
 """
 
 from __future__ import annotations
 
 import base64
 import hmac
-import os
+import json
 import secrets
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from edge_core import logs
+from edge_core import keyfile, logs
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 _log = logs.get(__name__)
-_KEY_BYTES = 32
 _TOKEN_BYTES = 16
+_LONGEST = 2000
 
 
 class Seal:
@@ -39,30 +40,29 @@ class Seal:
         """Tell whether `token` was made here for the same purpose and parts, in constant time."""
         return hmac.compare_digest(token.encode("utf-8", "replace"), self.make(purpose, *parts).encode())
 
+    def derive(self, purpose: str) -> bytes:
+        """Return a key for another purpose than tokens."""
+        return keyfile.derive(self._key, purpose)
+
+    def close(self, purpose: str, data: Mapping[str, Any], until: float) -> str:
+        """Return `data` (JSON), readable by anybody and sealed until the moment `until`: a link, or a pass."""
+        body = json.dumps({**data, "until": int(until)}, separators=(",", ":"), sort_keys=True).encode()
+        text = base64.urlsafe_b64encode(body).rstrip(b"=").decode()
+        return f"{text}.{self.make(purpose, text)}"
+
+    def open(self, sealed: str, purpose: str, now: float) -> dict[str, Any] | None:
+        """Return what was sealed here for that purpose; None where it wasn't, or where its time is over."""
+        text, _, token = sealed[:_LONGEST].partition(".")
+        if not self.check(token, purpose, text):
+            return None
+        data: dict[str, Any] = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+        return data if data["until"] > now else None
+
 
 def load(path: Path) -> Seal:
     """Read the key of this gateway's portal, making it at first; all workers share it."""
     try:
-        return Seal(_read_or_create(path))
+        return Seal(keyfile.read_or_create(path))
     except OSError as error:
         _log.warning("portal_key_not_kept", reason=error.strerror)
-        return Seal(secrets.token_bytes(_KEY_BYTES))
-
-
-def _read_or_create(path: Path) -> bytes:
-    """Link a finished file into place: a worker that starts at the same time reads all of it or makes none."""
-    if not path.exists():
-        fresh = path.with_name(f"{path.name}.{os.getpid()}")
-        fresh.unlink(missing_ok=True)
-        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(secrets.token_bytes(_KEY_BYTES))
-        try:
-            os.link(fresh, path)
-        except FileExistsError:
-            pass
-        finally:
-            fresh.unlink(missing_ok=True)
-    key = path.read_bytes()
-    if len(key) < _KEY_BYTES:
-        raise OSError(0, f"{path} is too short")
-    return key
+        return Seal(secrets.token_bytes(keyfile.LENGTH))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, cast
 from flask import current_app, g, request
 
 from captive_portal import client as clients
+from captive_portal.limits import Limits
 from edge_core import logs
 from edge_core.errors import StoreError
 from edge_core.store import database, grants
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from captive_portal.client import Client
+    from captive_portal.provider import Provider
     from captive_portal.seal import Seal
     from edge_core.i18n import Language
     from edge_core.settings import Settings
@@ -38,7 +40,14 @@ class House:
     seal: Seal
     languages: dict[str, Language]
     now: Callable[[], float]
+    provider: Provider | None = None
+    limits: Limits = field(default_factory=Limits)
     _local: threading.local = field(default_factory=threading.local)
+
+    @property
+    def voucher_key(self) -> bytes:
+        """The key under which codes are hashed."""
+        return self.seal.derive("vouchers")
 
     def edge(self) -> sqlite3.Connection:
         """Return this thread's connection to edge.db. Raises StoreError where there is none yet."""
@@ -56,8 +65,8 @@ class Visit:
 
     @property
     def online(self) -> bool:
-        """Whether the device has a grant that holds."""
-        return self.grant is not None
+        """Whether the device has a grant that holds; the minutes of signing in are none."""
+        return self.grant is not None and self.grant.plan != grants.PRE_GRANT
 
 
 def house() -> House:

@@ -6,7 +6,8 @@ from __future__ import annotations
 from flask import Blueprint, render_template, request
 from markupsafe import Markup
 
-from captive_portal import guard, visit
+from captive_portal import guard, visit, ways
+from edge_core.web import dates
 
 blueprint = Blueprint("welcome", __name__)
 PREFIX = ""
@@ -19,11 +20,16 @@ def home() -> str:
     """Show the welcome page; for a device that is online already, what it has left."""
     house, here = visit.house(), visit.current()
     now = house.now()
+    offered = ways.offered()
+    until = offered.click.until(now) if offered.click else None
+    opens = offered.click.opens(now) if offered.click else None
     return render_template(
         "welcome/home.html",
         events=house.replica.events_from(now, _EVENTS),
         news=house.replica.latest_news(_NEWS),
-        hours=house.settings.access.duration,
+        ways=offered,
+        lasts=until - now if until else None,
+        opens=dates.here(opens) if opens else None,
         left=here.grant.remaining(now) if here.grant else 0,
         to=guard.return_address(),
         seal=request.args.get("s", ""),

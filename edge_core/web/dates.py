@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 ZONE = ZoneInfo("Europe/Paris")
 _HOUR = 60
+_DAY = 24 * _HOUR
+_DAYS = {"fr": "jours", "en": "days", "es": "días", "oc": "dias"}
 _TO = "\N{NO-BREAK SPACE}\N{EN DASH} "
 _NEAR = 60  # minutes within which a departure is told as "in 7 min"
 
@@ -89,8 +91,10 @@ def departure(at: datetime, minutes: int, language: Language) -> str:
 
 
 def duration(seconds: float, language: Language) -> str:
-    """Return a duration rounded down to the minute: "3 h 58 min", "12 min", "less than a minute"."""
+    """Return a duration, rounded down: "3 h 58 min", "12 min", "less than a minute"; from two days on, "7 days"."""
     minutes = int(max(0, seconds) // 60)
+    if minutes >= 2 * _DAY:
+        return f"{minutes // _DAY}\N{NO-BREAK SPACE}{_DAYS[language.code]}"
     if minutes < 1:
         return language.gettext("less than a minute")
     if minutes < _HOUR:

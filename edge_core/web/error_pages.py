@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, TooManyRequests
 
 from edge_core import logs
 from edge_core.i18n import N_
@@ -45,10 +45,12 @@ def install(app: Flask, render: Callable[[int, str, str], str | Response]) -> No
     """Answer errors with `render(status, title, remedy)`; title and remedy are English texts of the catalogue."""
 
     @app.errorhandler(HTTPException)
-    def known(error: HTTPException) -> HTTPException | tuple[str | Response, int]:
+    def known(error: HTTPException) -> HTTPException | tuple[str | Response, int, dict[str, str]]:
         if error.code is None or error.code < _CLIENT.start:
             return error  # a redirect of the router
-        return render(error.code, *explain(error.code)), error.code
+        wait = error.retry_after if isinstance(error, TooManyRequests) else None
+        headers = {"Retry-After": str(wait)} if isinstance(wait, int) else {}
+        return render(error.code, *explain(error.code)), error.code, headers
 
     @app.errorhandler(Exception)
     def unknown(error: Exception) -> tuple[str | Response, int]:

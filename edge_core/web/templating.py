@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 from flask import g
 
 from edge_core import clock as clocks
-from edge_core.web import dates
+from edge_core.web import dates, sizes
 from edge_core.web.icons import icon
 from edge_core.web.prose import prose, safe_link
 
@@ -27,7 +27,7 @@ def install(app: Flask, now: Callable[[], float] = clocks.now) -> None:
 
     Templates have `_()`, `ngettext()`, `{% trans %}`; filters `content` (a text of a record), `prose` (its HTML),
     `day`, `full_day`, `leaf`, `clock` (of datetimes), `moment` (ISO 8601 to datetime), `local` (epoch to datetime),
-    `duration` (of seconds);
+    `duration` (of seconds), `size` (of bytes);
     functions `span`, `departure`, `icon`; the test `safe_link`; `language`.
     """
     env = app.jinja_env
@@ -51,6 +51,7 @@ def install(app: Flask, now: Callable[[], float] = clocks.now) -> None:
     env.filters["leaf"] = lambda moment: dates.short_day(moment, language())
     env.filters["clock"] = lambda moment: dates.clock(moment, language())
     env.filters["duration"] = lambda seconds: dates.duration(seconds, language())
+    env.filters["size"] = lambda count: sizes.size(count, language())
     env.tests["safe_link"] = lambda value: isinstance(value, str) and safe_link(value)
     app.context_processor(lambda: {"language": language()})
 
