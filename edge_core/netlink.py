@@ -137,6 +137,17 @@ class Socket:
         sequence = self._send([Message(kind, flags | ACK, body)])
         self._acknowledged(sequence, sequence)
 
+    def attempt(self, changes: Sequence[Message]) -> int:
+        """Send messages that stand each for itself; return how many the kernel refused (a thing may just be gone)."""
+        first = self._send([message._replace(flags=message.flags | ACK) for message in changes])
+        left, refused = len(changes), 0
+        while left:
+            for kind, _, number, body in messages(self._receive()):
+                if kind == _ERROR and first <= number < first + len(changes):
+                    left -= 1
+                    refused += body[:4] != b"\0\0\0\0"
+        return refused
+
     def get(self, kind: int, body: bytes) -> bytes:
         """Send one message and return the body of its only answer. Raises NetlinkError."""
         sequence = self._send([Message(kind, 0, body)])

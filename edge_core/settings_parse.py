@@ -56,6 +56,30 @@ def hostnames(raw: Any) -> tuple[str, ...]:
         raise ValueError('a list of host names, such as ["login.example.net"]') from None
 
 
+def places(raw: Any) -> tuple[str, ...]:
+    """Accept a list of DNS names ("*." before one means the same), IP addresses and networks; or a text with commas."""
+    items = [item.strip() for item in raw.split(",") if item.strip()] if isinstance(raw, str) else raw
+    try:
+        return tuple(_place(item) for item in items)
+    except (TypeError, ValueError):
+        raise ValueError('a list such as ["bank.example", "*.pay.example", "192.0.2.0/24"]') from None
+
+
+def _place(item: Any) -> str:
+    try:
+        return str(ipaddress.ip_network(item if isinstance(item, str) else ""))
+    except ValueError:
+        return hostname(str(item).removeprefix("*."))
+
+
+def yes_or_no(raw: Any) -> bool:
+    """Accept true or false, from the environment as a text."""
+    known = {True: True, False: False, "true": True, "false": False}
+    if not isinstance(raw, (bool, str)) or raw not in known:
+        raise ValueError("true or false")
+    return known[raw]
+
+
 def mail_address(raw: Any) -> str:
     """Accept one plain e-mail address."""
     if not isinstance(raw, str) or not _MAIL.fullmatch(raw):
@@ -142,6 +166,23 @@ def bind(raw: Any) -> str:
 def mqtt_url(raw: Any) -> str:
     """Accept the address of a broker: mqtt://host:port, or mqtts:// with TLS."""
     return _url(raw, {"mqtt", "mqtts"}, "mqtt://broker.example.net:1883, or mqtts:// with TLS")
+
+
+def http_urls(raw: Any) -> tuple[str, ...]:
+    """Accept the addresses of several repositories: a list, or one text with commas."""
+    items = raw.split(",") if isinstance(raw, str) else raw
+    if not isinstance(items, list):
+        raise ValueError('a list such as ["http://10.77.0.1:8083"]')
+    return tuple(http_url(item.strip() if isinstance(item, str) else item) for item in items)
+
+
+def listener(raw: Any) -> tuple[str, int]:
+    """Accept an IP address and a port to listen on."""
+    host, _, number = raw.rpartition(":") if isinstance(raw, str) else ("", "", "")
+    try:
+        return bind(host.removeprefix("[").removesuffix("]")), _whole(number, 0, 65535, "")
+    except ValueError:
+        raise ValueError('an address and a port, such as "10.77.0.1:8083"') from None
 
 
 def http_url(raw: Any) -> str:

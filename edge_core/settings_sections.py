@@ -103,6 +103,10 @@ class Content:
     url: str = _row(parse.http_url, "Where the repository is; empty: serve what is here.", default="")
     root: Path | None = _row(parse.path, "Trusted root of the repository (root.json).", default=None)
     interval: int = _row(parse.seconds, "Seconds between two looks at the repository.", default=60)
+    neighbours: tuple[str, ...] = _row(parse.http_urls, "Devices of the site to take content from first.", default=())
+    share: tuple[str, int] | None = _row(
+        parse.listener, "Address and port to share content at; empty: no.", default=None
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,6 +131,7 @@ class Enforcement:
     """Who judges packets."""
 
     mode: str = _row(parse.mode, '"nftables", or "none" for a demonstration without enforcement.', default="nftables")
+    isolation: bool = _row(parse.yes_or_no, "Whether guests are kept from reaching each other here.", default=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,7 +139,7 @@ class WalledGarden:
     """What guests reach before they are online."""
 
     hosts: tuple[str, ...] = _row(
-        parse.hostnames, "Names, with all below them, that guests reach before they are online.", default=()
+        parse.places, "Names (with all below them), addresses and networks open before the grant.", default=()
     )
 
 

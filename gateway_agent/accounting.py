@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from edge_core import clock, logs
-from edge_core.store import grants, usage
+from edge_core.store import followed, usage
 from gateway_agent.conntrack import Conntrack
 from gateway_agent.ledger import Ledger
 
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     import sqlite3
 
     from edge_core.settings import Settings
-    from edge_core.store.grants import Grant
     from edge_core.store.usage import Usage
 
 _log = logs.get(__name__)
@@ -23,6 +22,8 @@ _RECORD_SECONDS = 10.0
 
 _FEW = 8
 """Sessions up to which each is asked for alone; beyond, one reading of all flows is cheaper."""
+_MOST = 1000
+"""Sessions that end in one transaction."""
 
 
 class Accounting:
@@ -66,35 +67,43 @@ class Accounting:
 
     def record(self, now: float) -> None:
         """Write the totals that grew to the store. Raises StoreError; then they are written the next time."""
-        known = {row[0] for row in self._store.execute("SELECT id FROM grants")} if self._unrecorded else set()
-        rows = [(grant, self.total(grant)) for grant in self._unrecorded & known]
+        rows = [(grant, self.total(grant)) for grant in followed.known(self._store, self._unrecorded)]
         if rows:
             usage.record(self._store, rows, now)
         self._unrecorded.clear()
         self._record_at = now + _RECORD_SECONDS
 
     def close_sessions(self, now: float) -> int:
-        """End the flows of sessions that are over and tell their usage, once each; return how many."""
-        over = grants.unclosed(self._store, now)
-        if over:
-            self._count_before(over)
-        for grant in over:
-            self._conntrack.end(grant.id)
-            self._take_ends()
-            if usage.close(self._store, grant, self.total(grant.id), now):
-                _log.info("session_ended", session=grant.session, reason=grant.end_reason or "expired")
-            self._tally.close(grant.id)
-            self._unrecorded.discard(grant.id)
-            self._ledger.forget(grant.id)
+        """End the flows of sessions that are over and tell their usage, once each; return how many.
+
+        Many at once share a reading of the table and a transaction; a bounded number, so that others get their turn.
+        """
+        over = followed.over(self._store, now, _MOST)
+        if not over:
+            return 0
+        ids = {grant.id for grant in over}
+        self._count_before(ids)
+        self._conntrack.end(ids)
+        self._take_ends()
+        for grant in usage.close(self._store, [(grant, self.total(grant.id)) for grant in over], now):
+            _log.info("session_ended", session=grant.session, reason=grant.end_reason or "expired")
+        self._tally.close(ids)
+        self._unrecorded -= ids
+        self._ledger.forget(ids)
         return len(over)
 
-    def _count_before(self, over: list[Grant]) -> None:
+    def spent(self, grant: int) -> int:
+        """Return the bytes that a grant has used in both directions, as far as was seen."""
+        used = self.total(grant)
+        return used.up_bytes + used.down_bytes
+
+    def _count_before(self, ids: set[int]) -> None:
         """Keep the counts of flows about to be deleted: killed between that and the session's end, none is lost."""
-        if len(over) > _FEW:
+        if len(ids) > _FEW:
             self._tally.see(self._conntrack.flows(live=False))
         else:
-            for grant in over:
-                self._tally.see(self._conntrack.flows_of(grant.id))
+            for grant in ids:
+                self._tally.see(self._conntrack.flows_of(grant))
         self._keep()
 
     def _take_ends(self) -> None:

@@ -8,24 +8,24 @@ from __future__ import annotations
 
 import errno
 import struct
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from edge_core import netlink
-from edge_core.netlink import attribute
-from gateway_agent.nft_ruleset import LIVE
+from edge_core.netlink import attribute, nested
+from gateway_agent.nft_ruleset import GRANT_MASK, LIVE
 from gateway_agent.usage import Flow
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
 _SUBSYSTEM, _GET, _DELETE = 1, 1, 2  # NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_*
 _DESTROYED = 3  # NFNLGRP_CONNTRACK_DESTROY
-_MARK, _UP, _DOWN, _ID, _MARK_MASK = 8, 9, 10, 12, 21  # CTA_*
+_TUPLE, _MARK, _UP, _DOWN, _ID, _MARK_MASK = 1, 8, 9, 10, 12, 21  # CTA_*
 _PACKETS, _BYTES = 1, 2  # CTA_COUNTERS_*
+_FEW, _PER_SEND = 8, 100
 _ANY = bytes(4)  # struct nfgenmsg of both families
 _BUFFER = 8 * 1024 * 1024
 """Room for some 20,000 ends of flows while we are busy."""
-GRANT_MASK = LIVE - 1
 
 
 class Conntrack:
@@ -47,11 +47,11 @@ class Conntrack:
         return self._ends.fileno()
 
     def flows(self, *, live: bool = True) -> list[Flow]:
-        """Return the marked flows; with `live` only those that are let through, which the kernel filters itself."""
+        """Return the flows of grants; with `live` only those that are let through, which the kernel filters itself."""
         question = _ANY
         if live:
             question += attribute(_MARK, struct.pack("!I", LIVE)) + attribute(_MARK_MASK, struct.pack("!I", LIVE))
-        return [flow for body in self._kernel.dump(_SUBSYSTEM << 8 | _GET, question) if (flow := read(body)).mark]
+        return list(read_all(self._kernel.dump(_SUBSYSTEM << 8 | _GET, question)))
 
     def flows_of(self, grant: int) -> list[Flow]:
         """Return the flows of one grant, those already cut off included; the kernel filters."""
@@ -63,7 +63,7 @@ class Conntrack:
             try:
                 for _, body in self._ends.events():
                     flow = read(body)
-                    if flow.mark:
+                    if flow.grant:
                         yield flow
             except netlink.NetlinkError as error:
                 if error.errno != errno.ENOBUFS:
@@ -71,9 +71,20 @@ class Conntrack:
                 continue  # the buffer overflowed; the kernel keeps what it could not deliver and sends it again
             return
 
-    def end(self, grant: int) -> None:
-        """Delete every flow of a grant, of both families, those already cut off included."""
-        self._kernel.request(_SUBSYSTEM << 8 | _DELETE, _ANY + _mark_of(grant))
+    def end(self, grants: Collection[int]) -> None:
+        """Delete every flow of these grants, of both families, those already cut off included.
+
+        One question for few; for many the table is read once and each flow named, as each question walks all of it.
+        """
+        if len(grants) <= _FEW:
+            for grant in grants:
+                self._kernel.request(_SUBSYSTEM << 8 | _DELETE, _ANY + _mark_of(grant))
+            return
+        doomed = [
+            message for body in self._kernel.dump(_SUBSYSTEM << 8 | _GET, _ANY) if (message := _named(body, grants))
+        ]
+        for start in range(0, len(doomed), _PER_SEND):
+            self._kernel.attempt(doomed[start : start + _PER_SEND])
 
 
 def read(body: bytes) -> Flow:
@@ -81,6 +92,71 @@ def read(body: bytes) -> Flow:
     found = netlink.attributes(body, 4)
     up, down = _counts(found.get(_UP, b"")), _counts(found.get(_DOWN, b""))
     return Flow(_number(found.get(_ID)), _number(found.get(_MARK)), *up, *down)
+
+
+def read_all(bodies: Iterable[bytes]) -> Iterator[Flow]:
+    """Yield the flows of grants among ctnetlink messages; flows of one sort are read by the layout of the first."""
+    layouts: dict[tuple[int, int], _Layout | None] = {}
+    for body in bodies:
+        sort = (len(body), body[0])
+        if sort not in layouts:
+            layouts[sort] = _layout(body)
+        layout = layouts[sort]
+        row = layout.rows.unpack_from(body) if layout else ()
+        if layout and row[::2] == layout.heads:
+            _, up, _, down, _, mark, _, number = row
+            up_packets, up_bytes = _PAIR.unpack_from(up, layout.counts)
+            down_packets, down_bytes = _PAIR.unpack_from(down, layout.counts)
+            flow = Flow(number, mark, up_bytes, up_packets, down_bytes, down_packets)
+        else:
+            flow = read(body)
+        if flow.grant:
+            yield flow
+
+
+class _Layout(NamedTuple):
+    """Where a message's counts, mark and id are: pairs of an attribute's head and value, in the kernel's order."""
+
+    rows: struct.Struct
+    heads: tuple[bytes, ...]
+    counts: int
+
+
+_PAIR = struct.Struct(">Q4xQ")
+"""CTA_COUNTERS_PACKETS and CTA_COUNTERS_BYTES, one behind the other."""
+
+
+def _layout(body: bytes) -> _Layout | None:
+    """Return how a message is laid out; None where it lacks a part or has them in another order."""
+    places, offset = {}, 4
+    while offset + 4 <= len(body):
+        length, kind = struct.unpack_from("=HH", body, offset)
+        if length < 4:
+            return None
+        places[kind & 0x3FFF] = (offset, length - 4)
+        offset += (length + 3) & ~3
+    parts = [places.get(kind, (0, 0)) for kind in (_UP, _DOWN, _MARK, _ID)]
+    counts = parts[0][1] - _PAIR.size
+    if min(parts)[0] == 0 or parts != sorted(parts) or [p[1] for p in parts[2:]] != [4, 4] or counts not in (4, 8):
+        return None
+    text, at = ">", 0
+    for (offset, length), value in zip(parts, (f"{parts[0][1]}s", f"{parts[1][1]}s", "I", "I"), strict=True):
+        text += f"{offset - at}x4s{value}"
+        at = offset + 4 + length
+    rows = struct.Struct(text)
+    first = netlink.attributes(body[parts[0][0] + 4 :][: parts[0][1]])
+    if _PAIR.unpack_from(rows.unpack_from(body)[1], counts) != (_number(first[_PACKETS]), _number(first[_BYTES])):
+        return None
+    return _Layout(rows, rows.unpack_from(body)[::2], counts)
+
+
+def _named(body: bytes, grants: Collection[int]) -> netlink.Message | None:
+    """Return the message that deletes the flow of `body` where it belongs to one of the grants."""
+    found = netlink.attributes(body, 4)
+    if _number(found.get(_MARK)) & GRANT_MASK not in grants:
+        return None
+    tuple_and_id = nested(_TUPLE, found[_TUPLE]) + attribute(_ID, found[_ID])
+    return netlink.Message(_SUBSYSTEM << 8 | _DELETE, 0, body[:1] + bytes(3) + tuple_and_id)
 
 
 def _mark_of(grant: int) -> bytes:

@@ -3,22 +3,28 @@
 
 from __future__ import annotations
 
+import gc
+import json
+import os
 import selectors
 import signal
 import socket
+import sys
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from edge_core import clock, logs, notify
-from edge_core.errors import ParvisError
-from edge_core.settings import require_gateway
-from edge_core.store import database, outbox
-from gateway_agent import network
+from edge_core import clock, logs, netlink, notify
+from edge_core.errors import ConfigurationError, NetworkError, ParvisError
+from edge_core.settings import load, require_gateway
+from edge_core.store import database, followed, outbox
+from gateway_agent import network, nft_state, quota
 from gateway_agent.accounting import Accounting
 from gateway_agent.control import Control
 from gateway_agent.enforcement import Enforcement
 from gateway_agent.neighbours import Neighbours
 from gateway_agent.presence import Presence
+from gateway_agent.rules import NewSettingsError
+from gateway_agent.timekeeping import Timekeeper
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,6 +47,7 @@ class Agent:
         """Open all of it. Raises ParvisError with the remedy where that is impossible."""
         require_gateway(settings)
         network.require(settings)
+        self._settings = settings
         settings.run_dir.mkdir(parents=True, exist_ok=True)
         self._store = database.open_edge(settings.edge_db)
         self._selector = selectors.DefaultSelector()
@@ -49,7 +56,10 @@ class Agent:
         self._neighbours = Neighbours(settings.lan.interface)
         counting = settings.presence
         self._presence = Presence(counting.window, counting.minimum, counting.rounding)
-        self._stopping = False
+        self._take_up_presence()
+        self._timekeeper = Timekeeper(self._store)
+        self._quota = quota.Watch()
+        self._stopping = self._anew = False
         self._pulse = notify.Pulse()
         self._due = {"tick": 0.0, "look": 0.0, "probe": clock.monotonic() + _PROBE_SECONDS}
         self.failures: Counter[str] = Counter()
@@ -59,9 +69,16 @@ class Agent:
         self._selector.register(self._neighbours, selectors.EVENT_READ, self._neighbours.follow)
 
     def run(self) -> None:
-        """Work until SIGTERM or SIGINT, then write what was counted; the rules stay."""
+        """Work until SIGTERM or SIGINT, then write what was counted; the rules stay.
+
+        At SIGHUP, or where the gateway was set up anew, this same process begins again with the settings as they are
+        now; the kernel judges packets meanwhile.
+        """
         self._listen_to_signals()
         self._step("first_look", lambda: self._accounting.look(clock.now(), live=False))
+        # What is here now stays: the collector need not walk 15,000 sessions again and again.
+        gc.collect()
+        gc.freeze()
         _log.info("agent_ready")
         notify.ready()
         while not self._stopping:
@@ -75,7 +92,10 @@ class Agent:
         self._accounting.close()
         self._enforcement.close()
         self._neighbours.close()
+        self._keep_presence()
         self._store.close()
+        if self._anew:
+            os.execv(sys.executable, [sys.executable, "-m", "gateway_agent", "--config", str(self._settings.source)])  # noqa: S606  ourselves
 
     def _tend(self, moment: float) -> None:
         """Do what is due at `moment` of the monotonic clock."""
@@ -86,8 +106,10 @@ class Agent:
             self._step("presence", self._observe)
         if moment >= self._due["look"]:
             self._step("look", lambda: self._accounting.look(clock.now()))
+            self._keep_presence()
             took = clock.monotonic() - moment
-            self._due["look"] = moment + max(_LOOK_SECONDS, took * _LOOK_SHARE)
+            soon = self._end_spent(moment)
+            self._due["look"] = moment + max(min(_LOOK_SECONDS, soon), took * _LOOK_SHARE)
         if moment >= self._due["probe"]:
             self._due["probe"] = moment + _PROBE_SECONDS
             self._step("probe", self._neighbours.probe)
@@ -96,6 +118,9 @@ class Agent:
         """Do one step; a failure is counted and logged, the first of a kind and each hundredth, and never ends us."""
         try:
             action()
+        except NewSettingsError:
+            self._begin_anew()
+            return False
         except Exception as error:  # noqa: BLE001  the loop's edge: nothing transient may stop enforcement
             self.failures[name] += 1
             if self.failures[name] % 100 == 1:
@@ -105,12 +130,24 @@ class Agent:
         return True
 
     def _reconcile(self) -> None:
+        if self._timekeeper.settle():
+            self._enforcement.doubt()
         now = clock.now()
         try:
             self._enforcement.reconcile(now)
         finally:
             # Where the kernel can't be changed, a session that is over still loses its flows and is told.
             self._accounting.close_sessions(now)
+
+    def _end_spent(self, moment: float) -> float:
+        """End the sessions whose quota is used up; return in how many seconds the next may be."""
+        limited = {grant.id: grant.quota for grant in self._enforcement.active if grant.quota is not None}
+        spent = {number: self._accounting.spent(number) for number in limited}
+        over, soon = self._quota.judge(limited, spent, moment)
+        if over:
+            self._step("quota", lambda: followed.end(self._store, over, "quota", clock.now()))
+            self._step("reconcile", self._reconcile)
+        return soon
 
     def _observe(self) -> None:
         now, present = clock.now(), self._neighbours.present()
@@ -139,8 +176,38 @@ class Agent:
             "grants": len(sessions),
             "failures": sum(self.failures.values()),
             "refused": self._control.refused + self._neighbours.refused,
+            "dropped": self._dropped(),
             "sessions": sessions,
         }
+
+    def _dropped(self) -> dict[str, int]:
+        """Return the packets that the rules have refused, by reason."""
+        try:
+            with netlink.Socket(netlink.NETFILTER) as kernel:
+                return nft_state.counters(kernel)
+        except OSError:
+            return {}
+
+    def _take_up_presence(self) -> None:
+        try:
+            self._presence.take_up(json.loads((self._settings.run_dir / "presence.json").read_text(encoding="ascii")))
+        except (OSError, ValueError, TypeError):
+            return
+
+    def _keep_presence(self) -> None:
+        draft = self._settings.run_dir / "presence.new"
+        draft.write_text(json.dumps(self._presence.kept()), encoding="ascii")
+        draft.replace(self._settings.run_dir / "presence.json")
+
+    def _begin_anew(self) -> None:
+        """Read the settings again, unless they are wrong: then the old ones hold, and the log says why."""
+        try:
+            require_gateway(load(self._settings.source))
+        except (ConfigurationError, NetworkError) as error:
+            _log.error("settings_refused", reason=str(error))
+            return
+        _log.info("settings_read_again")
+        self._stopping = self._anew = True
 
     def _listen_to_signals(self) -> None:
         wake, woken = socket.socketpair()
@@ -150,6 +217,7 @@ class Agent:
         self._wakers = (wake, woken)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
+        signal.signal(signal.SIGHUP, lambda *_: self._begin_anew())
         self._selector.register(wake, selectors.EVENT_READ, lambda: wake.recv(64))
 
     def _stop(self, *_: object) -> None:

@@ -6,30 +6,33 @@ from __future__ import annotations
 import errno
 from typing import TYPE_CHECKING
 
+from edge_core import clock
 from edge_core.netlink import NetlinkError
-from edge_core.store import grants
-from gateway_agent import reconcile, takeover
+from edge_core.store import followed
+from gateway_agent import reconcile, rules
 from gateway_agent.leases import LeasesFile
 from gateway_agent.nft_elements import Table
+from gateway_agent.shaping import Lane, Shaper
 from gateway_agent.wishes import Wishes, holders
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Collection
-    from ipaddress import IPv4Address
+    from collections.abc import Collection, Iterable
 
     from edge_core.settings import Settings
-    from edge_core.store.grants import Grant
-    from gateway_agent.leases import Lease
-    from gateway_agent.nft_elements import Slot, Value
+    from edge_core.store.followed import Permit
+    from gateway_agent.nft_elements import Changes, Elements
+    from gateway_agent.reconcile import Held
 
 _TRIES = 3
 _LEASES_SECONDS = 60.0
+_REREAD_SECONDS = 3.0
+"""Between two full readings: others (dnsmasq fills the walled garden) may change nftables many times a second."""
 _CHANGED_UNDER_US = (errno.ERESTART, errno.ENOENT, errno.EEXIST)
 
 
 class Enforcement:
-    """The kernel's elements as last known. nftables' generation number tells when somebody else has changed them."""
+    """What was applied to the kernel. nftables' generation number tells when somebody else has changed it."""
 
     def __init__(self, settings: Settings, store: sqlite3.Connection) -> None:
         """Open the sockets; nothing is changed yet."""
@@ -37,25 +40,34 @@ class Enforcement:
         self._store = store
         self._table = Table()
         self._leases = LeasesFile(settings.leases_file)
-        self._leased: dict[IPv4Address, Lease] | None = None
+        self._leased: object = None
         self._leases_due = 0.0
         self._wishes = Wishes()
-        self._fact: dict[Slot, Value] = {}
-        self._pending: set[Slot] = set()
+        self._shaper = Shaper(settings.lan.interface, settings.wan.interface)
+        self._revision: int | None = None
+        self._applied: dict[str, Held] = {}
+        self._blocked: set[str] = set()
+        self._pending: set[str] = set()
         self._generation: int | None = None
+        self._reread_due: float | None = None
 
     @property
-    def active(self) -> Collection[Grant]:
+    def active(self) -> Collection[Permit]:
         """The grants that hold, as of the last look."""
         return self._wishes.grants.values()
 
     def close(self) -> None:
         """Close the sockets; rules and elements stay."""
         self._table.close()
+        self._shaper.close()
 
     def addresses(self) -> dict[str, str]:
         """Return a leased address of each MAC."""
         return {lease.mac: str(lease.address) for lease in self._leases.current().values()}
+
+    def doubt(self) -> None:
+        """Read the kernel's elements again at the next occasion: the wall clock, by which they are judged, was set."""
+        self._generation = None
 
     def reconcile(self, now: float) -> int:
         """Make the elements what the store wishes at `now`; return the number of changes.
@@ -66,43 +78,81 @@ class Enforcement:
         self._pending |= self._follow_wish(now)
         for attempt in range(_TRIES):
             try:
-                self._learn(now)
-                return self._change(now)
+                return self._learn(now) + self._change(now)
             except NetlinkError as error:
                 self._generation = None
                 if error.errno not in _CHANGED_UNDER_US or attempt == _TRIES - 1:
                     raise
         return 0
 
-    def _follow_wish(self, now: float) -> set[Slot]:
-        """Take in what changed in the store and the leases; return the slots concerned."""
-        fetch, over = self._wishes.stale(grants.open_ends(self._store), now)
+    def _follow_wish(self, now: float) -> set[str]:
+        """Take in what changed in the store and the leases; return the MACs concerned."""
+        changed, self._revision = followed.changed(self._store, self._revision)
         leased, addresses = self._leases.current(), None
         if leased is not self._leased or not self._leases_due > now:
             addresses = holders(leased.values(), now)
             ends = (lease.ends_at for lease in leased.values() if lease.ends_at > now)
             self._leases_due = min(ends, default=now + _LEASES_SECONDS)
             self._leased = leased
-        return self._wishes.update(grants.some(self._store, fetch), over, addresses, now)
+        return self._wishes.update(changed, addresses, now)
 
-    def _learn(self, now: float) -> None:
-        """Read the kernel's elements again if anybody has changed nftables since our own last change."""
-        generation = self._table.generation()
-        if generation == self._generation:
-            return
-        if takeover.ensure_rules(self._settings, self._wishes.elements):
+    def _learn(self, now: float) -> int:
+        """Make good what anybody else has changed in nftables since our own last change; return the number of changes.
+
+        Rules are looked at once; elements at once when something of ours failed, else within some seconds.
+        """
+        generation, moment = self._table.generation(), clock.monotonic()
+        if generation == self._generation and not (self._reread_due and moment >= self._reread_due):
+            return 0
+        if rules.ensure(self._settings, self._wanted):
             generation = self._table.generation()
-        self._fact = self._table.elements(reconcile.SETS, now)
-        self._pending = {*self._fact, *self._wishes.elements}
+            self._generation = None
+        if self._generation is not None and not (self._reread_due and moment >= self._reread_due):
+            self._reread_due = self._reread_due or moment + _REREAD_SECONDS
+            self._generation = generation
+            return 0
         self._generation = generation
+        return self._compare_all(now)
+
+    def _compare_all(self, now: float) -> int:
+        self._reread_due = None
+        blocked = followed.blocked(self._store)
+        held = self._wishes.all()
+        fact = self._table.elements(reconcile.SETS, now)
+        changes = reconcile.difference(fact, reconcile.elements(held.values(), blocked), now)
+        lanes = _lanes(held.values())
+        self._shaper.open(lanes)
+        self._apply(changes, now)
+        self._shaper.keep_only(lanes)
+        self._applied, self._blocked = held, blocked
+        self._pending.clear()
+        return len(changes)
 
     def _change(self, now: float) -> int:
-        """Make right the slots that are pending."""
-        fact = {slot: self._fact[slot] for slot in self._pending if slot in self._fact}
-        wanted = {slot: self._wishes.elements[slot] for slot in self._pending if slot in self._wishes.elements}
+        """Make right what is pending."""
+        before = [self._applied[mac] for mac in self._pending if mac in self._applied]
+        after = {mac: held for mac in self._pending if (held := self._wishes.held(mac))}
+        blocked = followed.blocked(self._store)
+        fact, wanted = reconcile.elements(before, self._blocked), reconcile.elements(after.values(), blocked)
         changes = reconcile.difference(fact, wanted, now)
+        lanes = _lanes(after.values())
+        self._shaper.open(lanes)  # before the rules send packets there
+        self._apply(changes, now)
+        self._shaper.shut({lane.minor for lane in _lanes(before)} - {lane.minor for lane in lanes})
+        for mac in self._pending:
+            self._applied.pop(mac, None)
+        self._applied.update(after)
+        self._blocked = blocked
+        self._pending.clear()
+        return len(changes)
+
+    def _apply(self, changes: Changes, now: float) -> None:
         if changes and self._generation is not None:
             self._generation += self._table.apply(changes, now, self._generation)
-        reconcile.note(self._fact, self._pending, reconcile.after(fact, changes, now))
-        self._pending = set()
-        return len(changes)
+
+    def _wanted(self) -> Elements:
+        return reconcile.elements(self._wishes.all().values(), followed.blocked(self._store))
+
+
+def _lanes(held: Iterable[Held]) -> list[Lane]:
+    return [one.lane for one in held if one.lane]

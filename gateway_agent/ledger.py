@@ -14,6 +14,7 @@ from edge_core.store.usage import Usage
 from gateway_agent.usage import Flow, Tally
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 _SCHEMA = """
@@ -62,9 +63,11 @@ class Ledger:
             database.executemany("DELETE FROM flows WHERE id = ?", left)
         tally.taken()
 
-    def forget(self, grant: int) -> None:
-        """Forget a grant whose end was told."""
-        self._database.execute("DELETE FROM totals WHERE grant_id = ?", [grant])
+    def forget(self, grants: Iterable[int]) -> None:
+        """Forget grants whose end was told."""
+        with self._database as database:
+            database.execute("BEGIN")
+            database.executemany("DELETE FROM totals WHERE grant_id = ?", [(grant,) for grant in grants])
 
 
 def _open(path: Path) -> sqlite3.Connection:

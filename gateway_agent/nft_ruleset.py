@@ -12,6 +12,8 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
+from gateway_agent import garden
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -19,7 +21,13 @@ if TYPE_CHECKING:
 
 TABLE = "parvis"
 LIVE = 0x80000000
-"""The bit of a conntrack mark that lets its flow through; the other 31 are the grant's id."""
+"""The bit of a conntrack mark that lets its flow through; GRANT_MASK holds the grant's id."""
+SHAPED = 0x40000000
+"""The bit of a mark whose packets are sorted into a class of their rate."""
+GARDEN = 0x20000000
+"""The mark of a flow to the walled garden: let through, and nobody's usage."""
+GRANT_MASK = 0x1FFFFFFF
+"""The bits that hold the grant's id; what is left over tells how its flows are treated."""
 SIZE = 65536
 """Elements that each set may hold."""
 SAMPLE = 32
@@ -29,19 +37,6 @@ _ICMPV6 = (
     "nd-neighbor-solicit, nd-neighbor-advert, nd-router-solicit, echo-request, "
     "mld-listener-report, mld-listener-done, mld2-listener-report"
 )
-_NO_RULES = (
-    "#",
-    "}",
-    "table ",
-    "chain ",
-    "map ",
-    "set ",
-    "counter refused",
-    "counter dns_",
-    "counter spoofed",
-    "comment ",
-)
-
 _TEMPLATE = """\
 table inet parvis {{
  comment "parvis {version}"
@@ -50,15 +45,28 @@ table inet parvis {{
  map grant4 {{ type ether_addr . ipv4_addr : mark; flags timeout; size {size}; }}
  map grant6 {{ type ether_addr : mark; flags timeout; size {size}; }}
  set live {{ type mark; flags timeout; size {size}; }}
- set dns_rate {{ type ether_addr; flags dynamic,timeout; timeout 1m; size {size}; }}
+ map shape {{ type mark : classid; flags timeout; size {size}; }}
+ set blocked {{ type ether_addr; size {size}; }}
+ # What somebody without a grant asks of DNS: in a burst, in the long run, and with the long labels that tunnels need.
+ set dns_burst {{ type ether_addr; flags dynamic,timeout; timeout 1m; size {size}; }}
+ set dns_steady {{ type ether_addr; flags dynamic,timeout; timeout 10m; size {size}; }}
+ set dns_long {{ type ether_addr; flags dynamic,timeout; timeout 2m; size {size}; }}
+ # Who asks for many names that nobody has is left without answers for a while.
+ set dns_unknown4 {{ type ipv4_addr; flags dynamic,timeout; timeout 2m; size {size}; }}
+ set dns_unknown6 {{ type ipv6_addr; flags dynamic,timeout; timeout 2m; size {size}; }}
+ set dns_noisy4 {{ type ipv4_addr; flags dynamic,timeout; timeout 10s; size {size}; }}
+ set dns_noisy6 {{ type ipv6_addr; flags dynamic,timeout; timeout 10s; size {size}; }}
+{garden_sets}
  counter refused {{ }}
  counter dns_dropped {{ }}
  counter spoofed {{ }}
+ counter blocked_dropped {{ }}
 
  chain prerouting {{ type nat hook prerouting priority dstnat; policy accept;
   iifname "{lan}" jump arrive
  }}
  chain arrive {{
+  ether saddr @blocked counter name blocked_dropped drop
   meta nfproto ipv4 meta l4proto {{ tcp, udp }} th dport 53 dnat ip to {lan4}
 {resolver6}
   # What is for the gateway itself is nobody's Internet usage; port 80 there is the portal.
@@ -68,6 +76,7 @@ table inet parvis {{
 {guests6}
   ct mark set ether saddr . ip saddr map @grant4
 {grant6}
+{garden}
   ct mark 0 goto to_portal
  }}
  chain to_gateway {{
@@ -78,22 +87,30 @@ table inet parvis {{
 {portal6}
  }}
  chain postrouting {{ type nat hook postrouting priority srcnat; policy accept;
-  ct mark and {live:#x} == 0 accept
+  ct mark and {passing:#x} == 0 accept
   oifname "{wan}" masquerade
   drop
  }}
 
  chain forward {{ type filter hook forward priority filter; policy drop;
   numgen inc mod {sample} 0 jump recheck
-  ct mark and {live:#x} != 0 accept
+  ct mark and {lanes:#x} == {live:#x} accept
+  ct mark and {live:#x} != 0 goto shaped
+{neighbours}
+{garden_passes}
   iifname "{lan}" goto refuse
   oifname "{lan}" drop
   # Neither from nor to guests: not ours to judge.
   accept
  }}
+ # Only flows of a plan with a rate come here.
+ chain shaped {{
+  meta priority set ct mark map @shape accept
+  accept
+ }}
  chain recheck {{
   ct mark and {live:#x} == 0 return
-  ct mark != @live ct mark set ct mark and {mask:#x}
+  ct mark != @live ct mark set ct mark and {dead:#x}
   iifname "{lan}" meta nfproto ipv4 ether saddr . ip saddr != @grant4 counter name spoofed drop
   iifname "{lan}" meta nfproto ipv6 ether saddr != @grant6 counter name spoofed drop
  }}
@@ -108,6 +125,7 @@ table inet parvis {{
   iifname "{wan}" goto from_wan
  }}
  chain from_guests {{
+  ether saddr @blocked counter name blocked_dropped drop
   # Before "established": a tunnel through DNS keeps one flow. Local flows carry no mark, the MAC tells the grant.
   meta l4proto {{ tcp, udp }} th dport 53 ether saddr != @grant6 jump dns_before_grant
   ct state established,related accept
@@ -118,7 +136,22 @@ table inet parvis {{
   goto refuse
  }}
  chain dns_before_grant {{
-  update @dns_rate {{ ether saddr limit rate over 20/second burst 60 packets }} counter name dns_dropped drop
+  ip saddr @dns_noisy4 counter name dns_dropped drop
+  ip6 saddr @dns_noisy6 counter name dns_dropped drop
+  update @dns_burst {{ ether saddr limit rate over 20/second burst 60 packets }} counter name dns_dropped drop
+  update @dns_steady {{ ether saddr limit rate over 3/second burst 300 packets }} counter name dns_dropped drop
+  udp length > 100 jump dns_long_names
+ }}
+ chain dns_long_names {{
+  update @dns_long {{ ether saddr limit rate over 1/second burst 30 packets }} counter name dns_dropped drop
+ }}
+ chain output {{ type filter hook output priority filter; policy accept;
+  # The answer's code (RFC 1035, 4.1.1) is 3: there is no such name.
+  oifname "{lan}" udp sport 53 @th,92,4 3 goto dns_no_such_name
+ }}
+ chain dns_no_such_name {{
+  update @dns_unknown4 {{ ip daddr limit rate over 1/second burst 40 packets }} update @dns_noisy4 {{ ip daddr }}
+  update @dns_unknown6 {{ ip6 daddr limit rate over 1/second burst 40 packets }} update @dns_noisy6 {{ ip6 daddr }}
  }}
  # A technician's way in (SSH and what the host's own firewall says) is left alone; what serves guests is shut.
  chain from_wan {{
@@ -152,12 +185,6 @@ def version(settings: Settings) -> str:
     return hashlib.sha256(_text(settings, "").encode()).hexdigest()[:16]
 
 
-def rules(settings: Settings) -> int:
-    """Return how many rules the kernel holds once the ruleset is loaded: each stands on one line of the text."""
-    lines = (line.strip() for line in _text(settings, "").splitlines())
-    return sum(1 for line in lines if line and not line.startswith(_NO_RULES))
-
-
 def _text(settings: Settings, mark: str) -> str:
     lan, portal = settings.lan, settings.portal.port
     doors = sorted({53, 80, portal} | ({443} if settings.portal.tls_certificate else set()))
@@ -167,7 +194,9 @@ def _text(settings: Settings, mark: str) -> str:
         size=SIZE,
         sample=SAMPLE,
         live=LIVE,
-        mask=LIVE - 1,
+        lanes=LIVE | SHAPED,
+        passing=LIVE | GARDEN,
+        dead=LIVE - 1,
         lan=lan.interface,
         wan=settings.wan.interface,
         lan4=lan.ipv4.ip,
@@ -175,8 +204,34 @@ def _text(settings: Settings, mark: str) -> str:
         portal=portal,
         doors=", ".join(map(str, doors)),
         services=", ".join(map(str, services)),
+        neighbours=""
+        if settings.enforcement.isolation
+        else f'  iifname "{lan.interface}" oifname "{lan.interface}" accept',
+        **_garden(settings),
         **_sixth(settings, ", ".join(map(str, doors))),
     )
+
+
+def _garden(settings: Settings) -> dict[str, str]:
+    """Return the lines of the walled garden; nothing where it is empty."""
+    if not settings.walled_garden.hosts:
+        return dict.fromkeys(("garden_sets", "garden", "garden_passes"), "")
+    sources = {4: settings.lan.ipv4, 6: settings.lan.ipv6}
+    sets, judged = [], []
+    for version, family in ((4, "ip"), (6, "ip6")):
+        fixed = ", ".join(map(str, garden.networks(settings, version)))
+        # dnsmasq adds the addresses of names as it answers; they are renewed by its next answer.
+        sets.append(f" set garden{version} {{ type ipv{version}_addr; flags timeout; timeout 1d; size 8192; }}")
+        listed = f" elements = {{ {fixed} }};" if fixed else ""
+        sets.append(f" set places{version} {{ type ipv{version}_addr; flags interval;{listed} }}")
+        if source := sources[version]:
+            judged += [
+                f"  ct mark 0 {family} saddr {source.network} {family} daddr @{name}{version}"
+                f" ct mark set {GARDEN:#x} accept"
+                for name in ("garden", "places")
+            ]
+    passes = f"  ct mark {GARDEN:#x} accept"
+    return {"garden_sets": "\n".join(sets), "garden": "\n".join(judged), "garden_passes": passes}
 
 
 def _sixth(settings: Settings, doors: str) -> dict[str, str]:

@@ -53,6 +53,14 @@ class Presence:
         done, self._done = self._done, []
         return done
 
+    def kept(self) -> list[int | None]:
+        """Return the open window's counts, which name nobody, for `take_up` after a restart."""
+        return [self._start, self._associated, self._online, self._arrivals, self._departures]
+
+    def take_up(self, kept: list[int]) -> None:
+        """Go on with a window that an earlier process had open; who was here then is not known any more."""
+        self._start, self._associated, self._online, self._arrivals, self._departures = kept
+
     def _turn(self, start: int) -> None:
         if self._start == start:
             return

@@ -1,70 +1,72 @@
 # SPDX-License-Identifier: EUPL-1.2
-"""Decides what must change in the kernel: pure functions of the wish (grants, leases), the fact (elements) and now."""
+"""Decides what must change in the kernel: pure functions of the wish, the fact (elements) and now."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from gateway_agent.nft_elements import Change, Slot, Value, key4, key6, key_live
-from gateway_agent.nft_ruleset import LIVE
+from gateway_agent.nft_elements import FOR_EVER, KINDS, Changes, Elements, Value, key4, key_mac, key_mark
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-    from ipaddress import IPv4Address
+    from collections.abc import Iterable
 
-    from edge_core.store.grants import Grant
-    from gateway_agent.leases import Lease
+    from gateway_agent.shaping import Lane
 
-SETS = ("grant4", "grant6", "live")
+SETS = ("grant4", "grant6", "live", "shape", "blocked")
 _TOLERANCE = 2.0
 """Seconds by which an element's end may differ from its grant's before it is renewed: reading takes time too."""
 
 
-def wish(grants: Iterable[Grant], leases: Iterable[Lease], now: float) -> dict[Slot, Value]:
-    """Return the elements that ought to be there: per grant its mark, its MAC, and each address leased to that MAC."""
-    addresses: dict[str, list[IPv4Address]] = {}
-    for lease in leases:
-        if lease.ends_at > now:
-            addresses.setdefault(lease.mac, []).append(lease.address)
-    wanted: dict[Slot, Value] = {}
-    for grant in grants:
-        if not 0 < grant.id < LIVE or grant.remaining(now) <= 0:
-            continue
-        value = Value(LIVE | grant.id, grant.expires_at)
-        wanted[key_live(value.mark)] = value
-        wanted[key6(grant.mac)] = value
-        for address in addresses.get(grant.mac, ()):
-            wanted[key4(grant.mac, address)] = value
-    return wanted
+class Held(NamedTuple):
+    """What one device is to have: its mark and end, its MAC, its leased IPv4 addresses, and the lane of its rate.
+
+    MAC and addresses are in the kernel's bytes.
+    """
+
+    value: Value
+    mac: bytes
+    addresses: frozenset[bytes] = frozenset()
+    lane: Lane | None = None
 
 
-def difference(fact: Mapping[Slot, Value], wanted: Mapping[Slot, Value], now: float) -> list[Change]:
+def elements(held: Iterable[Held], blocked: Iterable[str] = ()) -> Elements:
+    """Return the elements that ought to be there: per device its mark, its MAC, and each address leased to it.
+
+    `blocked` are the MACs that are shut out.
+    """
+    by4: dict[bytes, Value] = {}
+    by6: dict[bytes, Value] = {}
+    live: dict[bytes, Value] = {}
+    shape: dict[bytes, Value] = {}
+    for value, mac, addresses, lane in held:
+        mark = key_mark(value.mark)
+        live[mark] = value
+        if lane:
+            shape[mark] = Value(lane.handle, value.expires_at)
+        by6[mac] = value
+        for address in addresses:
+            by4[key4(mac, address)] = value
+    shut = {key_mac(mac): Value(0, FOR_EVER) for mac in blocked}
+    return {"grant4": by4, "grant6": by6, "live": live, "shape": shape, "blocked": shut}
+
+
+def difference(fact: Elements, wanted: Elements, now: float) -> Changes:
     """Return the changes that make `fact` into `wanted`; what has run out by itself needs none."""
-    changes = [Change(slot, None) for slot, value in fact.items() if slot not in wanted and value.expires_at > now]
-    for slot, value in wanted.items():
-        present = fact.get(slot)
-        if present is None or present.expires_at <= now:
-            changes.append(Change(slot, value))
-        elif present.mark != value.mark or abs(present.expires_at - value.expires_at) > _TOLERANCE:
-            changes.append(Change(slot, value, replace=True))
+    changes = Changes()
+    for name in fact.keys() | wanted.keys():
+        there, wish = fact.get(name, {}), wanted.get(name, {})
+        removed = [key for key, value in there.items() if key not in wish and value.expires_at > now]
+        added, replaced, maps = [], [], KINDS[name].maps
+        for key, value in wish.items():
+            present = there.get(key)
+            if present is None or present[1] <= now:
+                added.append((key, value))
+                continue
+            moved = present[1] - value[1]
+            # Both may last for ever: then their difference is no number, and no comparison with it is true.
+            if moved > _TOLERANCE or moved < -_TOLERANCE or (maps and present[0] != value[0]):
+                replaced.append((key, value))
+        for group, found in ((changes.removed, removed), (changes.added, added), (changes.replaced, replaced)):
+            if found:
+                group[name] = found  # type: ignore[assignment]
     return changes
-
-
-def after(fact: Mapping[Slot, Value], changes: Iterable[Change], now: float) -> dict[Slot, Value]:
-    """Return the elements that are there once `changes` were made."""
-    result = {slot: value for slot, value in fact.items() if value.expires_at > now}
-    for slot, value, _ in changes:
-        if value is None:
-            result.pop(slot, None)
-        else:
-            result[slot] = value
-    return result
-
-
-def note(fact: dict[Slot, Value], slots: Iterable[Slot], now_there: Mapping[Slot, Value]) -> None:
-    """Write into `fact` what is `now_there` of `slots`."""
-    for slot in slots:
-        if slot in now_there:
-            fact[slot] = now_there[slot]
-        else:
-            fact.pop(slot, None)

@@ -11,11 +11,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from edge_core.store.usage import Usage
+from gateway_agent.nft_ruleset import GRANT_MASK
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-_GRANT_MASK = 0x7FFFFFFF
+    from collections.abc import Collection, Iterable
 
 
 class Flow(NamedTuple):
@@ -31,7 +30,7 @@ class Flow(NamedTuple):
     @property
     def grant(self) -> int:
         """The grant that the mark tells."""
-        return self.mark & _GRANT_MASK
+        return self.mark & GRANT_MASK
 
     def growth(self, before: Flow | None) -> Usage:
         """Return what was carried since `before`; all of it when the kernel has given the id to a new flow."""
@@ -78,13 +77,14 @@ class Tally:
             self._gone[number] = self.flows.pop(number)
             self.touched.add(number)
 
-    def close(self, grant: int) -> Usage:
-        """Return a grant's total and forget it and its flows."""
-        for number in [flow.id for flow in self.flows.values() if flow.grant == grant]:
+    def close(self, grants: Collection[int]) -> None:
+        """Forget grants and their flows."""
+        for number in [flow.id for flow in self.flows.values() if flow.grant in grants]:
             self._gone[number] = self.flows.pop(number)
             self.touched.add(number)
-        self.changed.discard(grant)
-        return self.totals.pop(grant, Usage())
+        for grant in grants:
+            self.changed.discard(grant)
+            self.totals.pop(grant, None)
 
     def taken(self) -> None:
         """Note that all changes so far were kept elsewhere."""
@@ -92,6 +92,8 @@ class Tally:
         self.touched.clear()
 
     def _see(self, flow: Flow) -> int:
+        if self.flows.get(flow.id) == flow:
+            return flow.id
         ended = None if flow.id in self.flows else self._ended(flow.id)
         if ended == flow:
             self._gone[flow.id] = flow

@@ -1,85 +1,113 @@
 # SPDX-License-Identifier: EUPL-1.2
-"""Keeps the wished elements up to date at the cost of what has changed, not of how many guests there are; pure."""
+"""Keeps what each device is to have up to date at the cost of what has changed, not of how many there are; pure."""
 
 from __future__ import annotations
 
+import heapq
 from typing import TYPE_CHECKING
 
-from gateway_agent import reconcile
-from gateway_agent.leases import Lease
+from gateway_agent.nft_elements import Value, key_mac
+from gateway_agent.nft_ruleset import GRANT_MASK, LIVE, SHAPED
+from gateway_agent.reconcile import Held
+from gateway_agent.shaping import Lane
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from ipaddress import IPv4Address
 
-    from edge_core.store.grants import Grant
-    from gateway_agent.nft_elements import Slot, Value
+    from edge_core.store.followed import Permit
+    from gateway_agent.leases import Lease
+
+_MINORS = 0xFFF0  # classes that an interface may have, some left for others
+_NONE: frozenset[bytes] = frozenset()
 
 
 class Wishes:
-    """All grants that hold, the addresses of their devices, and the elements that follow from both."""
+    """All grants that hold, and the addresses of their devices."""
 
     def __init__(self) -> None:
         """Nobody is wished to be online."""
-        self.grants: dict[int, Grant] = {}
-        self.elements: dict[Slot, Value] = {}
-        self._by_mac: dict[str, Grant] = {}
-        self._slots: dict[str, list[Slot]] = {}
-        self._addresses: dict[str, frozenset[IPv4Address]] = {}
-
-    def stale(self, ends: Mapping[int, float], now: float) -> tuple[set[int], set[int]]:
-        """Return the ids of grants to fetch (new, or with another end) and of those that are over."""
-        fetch = {
-            number
-            for number, end in ends.items()
-            if end > now and (number not in self.grants or self.grants[number].expires_at != end)
-        }
-        over = {number for number in self.grants if ends.get(number, 0.0) <= now}
-        return fetch, over
+        self.grants: dict[int, Permit] = {}
+        self._by_mac: dict[str, Permit] = {}
+        self._addresses: Mapping[str, frozenset[bytes]] = {}
+        self._ends: list[tuple[float, int]] = []
+        self._held: dict[str, Held] = {}
+        self._lanes: dict[int, Lane] = {}
+        self._taken: set[int] = set()
 
     def update(
-        self,
-        fresh: Iterable[Grant],
-        over: Iterable[int],
-        addresses: Mapping[str, frozenset[IPv4Address]] | None,
-        now: float,
-    ) -> set[Slot]:
-        """Take in grants, their ends, and (where it changed) who holds which addresses; return the slots concerned."""
-        macs = set()
-        for number in over:
-            grant = self.grants.pop(number)
-            macs.add(grant.mac)
-            if self._by_mac.get(grant.mac) is grant:
-                del self._by_mac[grant.mac]
-        for grant in fresh:
-            self.grants[grant.id] = self._by_mac[grant.mac] = grant
-            macs.add(grant.mac)
+        self, changed: Iterable[Permit], addresses: Mapping[str, frozenset[bytes]] | None, now: float
+    ) -> set[str]:
+        """Take in grants that changed and (where it did) who holds which addresses; return the MACs concerned.
+
+        What runs out by `now` is found here; nobody has to tell it.
+        """
+        macs: set[str] = set()
+        for permit in changed:
+            self._drop(permit.id, macs)
+            if permit.ended_at is None and permit.expires_at > now and 0 < permit.id <= GRANT_MASK:
+                self._take(permit, macs)
+        while self._ends and self._ends[0][0] <= now:
+            _, number = heapq.heappop(self._ends)
+            if number in self.grants and self.grants[number].expires_at <= now:
+                self._drop(number, macs)
         if addresses is not None:
-            macs |= {mac for mac, _ in self._addresses.items() ^ addresses.items()}
-            self._addresses = dict(addresses)
-        touched: set[Slot] = set()
+            macs |= {mac for mac, _ in self._addresses.items() ^ addresses.items() if mac in self._by_mac}
+            self._addresses = addresses
         for mac in macs:
-            touched |= self._again(mac, now)
-        return touched
+            if mac in self._by_mac:
+                self._held[mac] = self._make(self._by_mac[mac])
+            else:
+                self._held.pop(mac, None)
+        return macs
 
-    def _again(self, mac: str, now: float) -> set[Slot]:
-        before = self._slots.pop(mac, [])
-        for slot in before:
-            self.elements.pop(slot, None)
-        grant = self._by_mac.get(mac)
-        if grant is None:
-            return set(before)
-        leases = [Lease(mac, address, float("inf")) for address in self._addresses.get(mac, ())]
-        wanted = reconcile.wish([grant], leases, now)
-        self.elements.update(wanted)
-        self._slots[mac] = list(wanted)
-        return {*before, *wanted}
+    def held(self, mac: str) -> Held | None:
+        """Return what a device is to have; None where it has no grant."""
+        return self._held.get(mac)
+
+    def all(self) -> dict[str, Held]:
+        """Return what each device is to have, by its MAC."""
+        return dict(self._held)
+
+    def _make(self, permit: Permit) -> Held:
+        lane = self._lanes.get(permit.id)
+        value = Value((LIVE | SHAPED if lane else LIVE) | permit.id, permit.expires_at)
+        return Held(value, key_mac(permit.mac), self._addresses.get(permit.mac, _NONE), lane)
+
+    def _take(self, permit: Permit, macs: set[str]) -> None:
+        older = self._by_mac.get(permit.mac)
+        if older is not None:
+            self._drop(older.id, macs)
+        if permit.rate_up or permit.rate_down:
+            minor = self._free_minor(permit.id)
+            self._lanes[permit.id] = Lane(minor, permit.rate_up or 0, permit.rate_down or 0)
+            self._taken.add(minor)
+        self.grants[permit.id] = self._by_mac[permit.mac] = permit
+        heapq.heappush(self._ends, (permit.expires_at, permit.id))
+        macs.add(permit.mac)
+
+    def _free_minor(self, number: int) -> int:
+        """Return a class by the grant's id, so that a restart finds nearly all as they are."""
+        for offset in range(_MINORS):
+            minor = (number + offset) % _MINORS + 1
+            if minor not in self._taken:
+                return minor
+        return _MINORS  # all are taken: two sessions share one
+
+    def _drop(self, number: int, macs: set[str]) -> None:
+        permit = self.grants.pop(number, None)
+        if permit is None:
+            return
+        macs.add(permit.mac)
+        if lane := self._lanes.pop(number, None):
+            self._taken.discard(lane.minor)
+        if self._by_mac.get(permit.mac) is permit:
+            del self._by_mac[permit.mac]
 
 
-def holders(leases: Iterable[Lease], now: float) -> dict[str, frozenset[IPv4Address]]:
+def holders(leases: Iterable[Lease], now: float) -> dict[str, frozenset[bytes]]:
     """Return the addresses that each MAC holds at `now`."""
-    found: dict[str, set[IPv4Address]] = {}
+    found: dict[str, list[bytes]] = {}
     for lease in leases:
         if lease.ends_at > now:
-            found.setdefault(lease.mac, set()).add(lease.address)
+            found.setdefault(lease.mac, []).append(lease.address.packed)
     return {mac: frozenset(held) for mac, held in found.items()}

@@ -14,7 +14,6 @@ from edge_core.store.database import write
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable
 
 _COLUMNS = (
     "id, session, mac, plan, created_at, expires_at, ended_at, end_reason, rate_up, rate_down, quota, holder, extended"
@@ -149,17 +148,6 @@ def active(connection: sqlite3.Connection, now: float) -> list[Grant]:
         f"SELECT {_COLUMNS} FROM grants WHERE ended_at IS NULL AND expires_at > ? ORDER BY id", [now]
     )
     return [Grant(*row) for row in rows]
-
-
-def open_ends(connection: sqlite3.Connection) -> dict[int, float]:
-    """Return when each grant that was not ended runs out, by its id: the cheap look that tells what has changed."""
-    return {row[0]: row[1] for row in connection.execute("SELECT id, expires_at FROM grants WHERE ended_at IS NULL")}
-
-
-def some(connection: sqlite3.Connection, ids: Iterable[int]) -> list[Grant]:
-    """Return the grants with these ids."""
-    statement = f"SELECT {_COLUMNS} FROM grants WHERE id = ?"
-    return [Grant(*row) for number in ids for row in connection.execute(statement, [number])]
 
 
 def by_mac(connection: sqlite3.Connection, mac: str, now: float) -> Grant | None:

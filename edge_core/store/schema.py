@@ -135,3 +135,37 @@ def m021_vouchers(db: Database) -> None:
     """Keep vouchers by a keyed hash of their code: who reads this file can use none of them."""
     db.execute(_VOUCHERS)
     db.execute("CREATE INDEX vouchers_batch ON vouchers (batch)")
+
+
+@edge()
+def m010_followed(db: Database) -> None:
+    """Let the gateway agent find what changed, and what is over, without reading all grants; and shut devices out.
+
+    A trigger numbers every change of a grant, by whatever release it was written: the newest has the highest revision.
+    """
+    db.execute("ALTER TABLE grants ADD COLUMN revision INTEGER NOT NULL DEFAULT 0")
+    db.execute("CREATE INDEX grants_revision ON grants (revision)")
+    number = "UPDATE grants SET revision = (SELECT max(revision) FROM grants) + 1 WHERE id = NEW.id; END"
+    db.execute(f"CREATE TRIGGER grants_new AFTER INSERT ON grants BEGIN {number}")
+    db.execute(f"CREATE TRIGGER grants_change AFTER UPDATE ON grants WHEN NEW.revision = OLD.revision BEGIN {number}")
+    # A grant keeps its device's MAC until its end is told, so these two hold only what is open or just over.
+    db.execute("CREATE INDEX grants_running ON grants (expires_at) WHERE ended_at IS NULL AND mac <> ''")
+    db.execute("CREATE INDEX grants_ended ON grants (id) WHERE ended_at IS NOT NULL AND mac <> ''")
+    db.execute("CREATE TABLE blocks (mac TEXT PRIMARY KEY, created_at REAL NOT NULL) STRICT, WITHOUT ROWID")
+
+
+@edge()
+def m025_services(db: Database) -> None:
+    """Tell whether a request has left, by its event's number; count what people answer, once for each device.
+
+    `device` is a keyed hash that is another one for each survey: who reads this file learns of nobody what they said.
+    """
+    db.execute("ALTER TABLE requests ADD COLUMN seq INTEGER")
+    db.execute(
+        "CREATE TABLE answers (survey TEXT NOT NULL, choice TEXT NOT NULL, number INTEGER NOT NULL,"
+        " PRIMARY KEY (survey, choice)) STRICT, WITHOUT ROWID"
+    )
+    db.execute(
+        "CREATE TABLE answered (survey TEXT NOT NULL, device TEXT NOT NULL, PRIMARY KEY (survey, device))"
+        " STRICT, WITHOUT ROWID"
+    )

@@ -65,28 +65,36 @@ def record(connection: sqlite3.Connection, totals: Iterable[tuple[int, Usage]], 
         _put(connection, totals, now)
 
 
-def close(connection: sqlite3.Connection, grant: grants.Grant, total: Usage, now: float) -> bool:
-    """Write a session's last total, tell its end and forget its device, in one transaction; False where it was done."""
+def close(connection: sqlite3.Connection, ends: Iterable[tuple[grants.Grant, Usage]], now: float) -> list[grants.Grant]:
+    """Write the last totals of sessions, tell their ends and forget their devices, in one transaction.
+
+    Returns those that had not been told before: telling an end again changes nothing.
+    """
     with write(connection):
-        done = connection.execute("SELECT closed FROM usage WHERE grant_id = ?", [grant.id]).fetchone()
-        if done and done[0]:
-            return False
-        _put(connection, [(grant.id, total)], now)
-        connection.execute("UPDATE usage SET closed = 1 WHERE grant_id = ?", [grant.id])
-        ended_at = grant.ended_at if grant.ended_at is not None else min(grant.expires_at, now)
-        event = events.SessionEnded(
-            session=grant.session,
-            plan=grant.plan,
-            reason=grant.end_reason or "expired",
-            duration=max(0, round(ended_at - grant.created_at)),
-            up_bytes=total.up_bytes,
-            up_packets=total.up_packets,
-            down_bytes=total.down_bytes,
-            down_packets=total.down_packets,
-        )
-        outbox.append(connection, event, now)
+        return [grant for grant, total in ends if _close(connection, grant, total, now)]
+
+
+def _close(connection: sqlite3.Connection, grant: grants.Grant, total: Usage, now: float) -> bool:
+    done = connection.execute("SELECT closed FROM usage WHERE grant_id = ?", [grant.id]).fetchone()
+    if done and done[0]:
         grants.forget(connection, grant, now)
-        return True
+        return False
+    _put(connection, [(grant.id, total)], now)
+    connection.execute("UPDATE usage SET closed = 1 WHERE grant_id = ?", [grant.id])
+    ended_at = grant.ended_at if grant.ended_at is not None else min(grant.expires_at, now)
+    event = events.SessionEnded(
+        session=grant.session,
+        plan=grant.plan,
+        reason=grant.end_reason or "expired",
+        duration=max(0, round(ended_at - grant.created_at)),
+        up_bytes=total.up_bytes,
+        up_packets=total.up_packets,
+        down_bytes=total.down_bytes,
+        down_packets=total.down_packets,
+    )
+    outbox.append(connection, event, now)
+    grants.forget(connection, grant, now)
+    return True
 
 
 def _put(connection: sqlite3.Connection, totals: Iterable[tuple[int, Usage]], now: float) -> None:

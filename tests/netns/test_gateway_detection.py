@@ -9,11 +9,9 @@ import pytest
 
 from edge_core.neighbour import mac_of
 from edge_core.netlink import NetlinkError
-from edge_core.settings import load
 from edge_core.store import database
-from gateway_agent import nft_ruleset
 from gateway_agent.neighbours import Neighbours
-from gateway_agent.nft_elements import Change, Table, Value, key6
+from gateway_agent.nft_elements import Changes, Table, Value, key_mac
 
 from .conftest import inside, run, until
 
@@ -84,15 +82,15 @@ def test_a_refused_batch_changes_nothing(bare_zone):
     with inside(bare_zone.gateway):
         table = Table()
     with contextlib.closing(table):
-        changes = [Change(key6("02:50:00:00:00:01"), good), Change(key6("02:50:00:00:00:02"), None)]
+        mac, other = key_mac("02:50:00:00:00:01"), key_mac("02:50:00:00:00:02")
         with pytest.raises(NetlinkError) as refused:
-            table.apply(changes, now)
+            table.apply(Changes(added={"grant6": [(mac, good)]}, removed={"grant6": [other]}), now)
         assert refused.value.errno == 2
-        assert table.elements(["grant6"], now) == {}
-        assert table.apply(changes[:1], now, table.generation()) == 1
+        assert table.elements(["grant6"], now) == {"grant6": {}}
+        assert table.apply(Changes(added={"grant6": [(mac, good)]}), now, table.generation()) == 1
         with pytest.raises(NetlinkError):
-            table.apply([changes[0]._replace(replace=True)], now, table.generation() - 1)
-        (element,) = table.elements(["grant6"], now).values()
+            table.apply(Changes(replaced={"grant6": [(mac, good)]}), now, table.generation() - 1)
+        (element,) = table.elements(["grant6"], now)["grant6"].values()
         assert element.mark == good.mark
         assert abs(element.expires_at - good.expires_at) < 2
 
@@ -104,18 +102,7 @@ def test_thousands_of_elements_go_in_and_come_back(bare_zone):
     with inside(bare_zone.gateway):
         table = Table()
     with contextlib.closing(table):
-        table.apply([Change(key6(mac), Value(n + 1, 2000.0)) for n, mac in enumerate(macs)], 1000.0)
-        found = table.elements(["grant6"], 1000.0)
-        assert {slot: value.mark for slot, value in found.items()} == {key6(m): n + 1 for n, m in enumerate(macs)}
-
-
-@pytest.mark.parametrize("six", ['ipv6 = "fd77::1/64"', ""])
-def test_the_kernel_holds_as_many_rules_as_we_count(bare_zone, six):
-    """The number by which damage is noticed is the real one, with and without IPv6."""
-    text = bare_zone.config.read_text().replace('ipv6 = "fd77::1/64"', six)
-    bare_zone.config.write_text(text)
-    bare_zone.setup()
-    with inside(bare_zone.gateway):
-        table = Table()
-    with contextlib.closing(table):
-        assert table.rules() == nft_ruleset.rules(load(bare_zone.config))
+        rows = [(key_mac(mac), Value(n + 1, 2000.0)) for n, mac in enumerate(macs)]
+        table.apply(Changes(added={"grant6": rows}), 1000.0)
+        found = table.elements(["grant6"], 1000.0)["grant6"]
+        assert {key: value.mark for key, value in found.items()} == {key: value.mark for key, value in rows}

@@ -11,7 +11,7 @@ import pytest
 from edge_core import events
 from edge_core.errors import StoreError
 from edge_core.settings import load
-from edge_core.store import database, grants, outbox, requests, usage
+from edge_core.store import database, followed, grants, outbox, requests, usage
 
 MAC = "02:00:00:00:00:01"
 NOW = 1_800_000_000.0
@@ -101,7 +101,7 @@ def test_an_expired_grant_gives_way_to_a_new_one(edge):
     old = grants.accept(edge, MAC, "free", 60, NOW)
     new = grants.accept(edge, MAC, "free", 60, NOW + 100)
     assert new.id != old.id
-    over = grants.unclosed(edge, NOW + 100)
+    over = followed.over(edge, NOW + 100, 10)
     assert [(g.id, g.ended_at, g.end_reason) for g in over] == [(old.id, NOW + 60, "expired")]
 
 
@@ -109,23 +109,57 @@ def test_a_session_is_closed_once(edge):
     """The end of a session is told exactly once, with its last totals, however often it is tried."""
     grants.accept(edge, MAC, "free", 60, NOW)
     grants.end(edge, MAC, "logout", NOW + 10)
-    (grant,) = grants.unclosed(edge, NOW + 10)
+    (grant,) = followed.over(edge, NOW + 10, 10)
     usage.record(edge, [(grant.id, usage.Usage(1, 1, 1, 1))], NOW)
-    assert usage.close(edge, grant, usage.Usage(10, 2, 30, 4), NOW + 11)
-    assert not usage.close(edge, grant, usage.Usage(99, 9, 99, 9), NOW + 12)
-    assert grants.unclosed(edge, NOW + 20) == []
+    assert usage.close(edge, [(grant, usage.Usage(10, 2, 30, 4))], NOW + 11)
+    assert not usage.close(edge, [(grant, usage.Usage(99, 9, 99, 9))], NOW + 12)
+    assert followed.over(edge, NOW + 20, 10) == []
     bodies = [row[2] for row in outbox.read_after(edge, 0, 10)]
     assert len(bodies) == 2
     assert '"duration":10,"up_bytes":10,"up_packets":2,"down_bytes":30,"down_packets":4' in bodies[1]
+
+
+def test_what_changed_is_found_by_its_revision(edge):
+    """Each change of a grant, whoever made it, is found once; a look without news finds nothing."""
+    first = grants.accept(edge, MAC, "free", 60, NOW)
+    found, top = followed.changed(edge, None)
+    assert [permit.id for permit in found] == [first.id]
+    assert followed.changed(edge, top) == ([], top)
+    second = grants.accept(edge, "02:00:00:00:00:09", "free", 60, NOW)
+    grants.end(edge, MAC, "logout", NOW + 1)
+    found, later = followed.changed(edge, top)
+    assert {permit.id: permit.ended_at for permit in found} == {first.id: NOW + 1, second.id: None}
+    edge.execute("UPDATE grants SET expires_at = expires_at + 9 WHERE id = ?", [second.id])
+    assert [permit.expires_at for permit in followed.changed(edge, later)[0]] == [NOW + 69]
+
+
+def test_a_clock_that_was_set_takes_the_grants_along(edge):
+    """Open grants that were known before move by the step; ended ones and newer ones stay."""
+    old = grants.accept(edge, MAC, "free", 60, NOW)
+    new = grants.accept(edge, "02:00:00:00:00:09", "free", 60, NOW + 5000)
+    with database.write(edge):
+        assert followed.shift(edge, 5000.0, old.id) == 1
+    assert {g.id: g.remaining(NOW + 5010) for g in grants.active(edge, NOW + 5010)} == {old.id: 50, new.id: 50}
+
+
+def test_a_blocked_device_loses_its_session(edge):
+    """Blocking ends the grant and is undone once."""
+    grants.accept(edge, MAC, "free", 60, NOW)
+    assert followed.block(edge, MAC, NOW + 1)
+    assert not followed.block(edge, MAC, NOW + 2)
+    assert grants.active(edge, NOW + 2) == []
+    assert followed.blocked(edge) == {MAC}
+    assert followed.unblock(edge, MAC)
+    assert not followed.unblock(edge, MAC)
 
 
 def test_a_device_is_forgotten_with_its_session(settings, edge):
     """Once the end is told the MAC address is in no table and, after a checkpoint, in no byte of the files."""
     grants.accept(edge, MAC, "free", 60, NOW)
     grants.end(edge, MAC, "logout", NOW + 10)
-    (grant,) = grants.unclosed(edge, NOW + 10)
+    (grant,) = followed.over(edge, NOW + 10, 10)
     assert MAC.encode() in b"".join(path.read_bytes() for path in settings.device.state_dir.glob("edge.db*"))
-    usage.close(edge, grant, usage.Usage(), NOW + 11)
+    usage.close(edge, [(grant, usage.Usage())], NOW + 11)
     edge.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     assert MAC.encode() not in b"".join(path.read_bytes() for path in settings.device.state_dir.glob("edge.db*"))
 
@@ -134,9 +168,9 @@ def test_two_forgotten_devices_do_not_clash(edge):
     """Any number of sessions may be over and forgotten, also those that ran out by themselves."""
     for number in range(3):
         grants.accept(edge, f"02:00:00:00:00:{number:02x}", "free", 60, NOW)
-    for grant in grants.unclosed(edge, NOW + 100):
-        assert usage.close(edge, grant, usage.Usage(), NOW + 100)
-    assert grants.unclosed(edge, NOW + 100) == []
+    for grant in followed.over(edge, NOW + 100, 10):
+        assert usage.close(edge, [(grant, usage.Usage())], NOW + 100)
+    assert followed.over(edge, NOW + 100, 10) == []
 
 
 def test_the_account_balances_through_everything(edge):

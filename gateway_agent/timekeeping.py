@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: EUPL-1.2
+"""Keeps the time that sessions have left when somebody sets the wall clock: a Pi boots in the past until NTP answers.
+
+Grants say when they end by the wall clock. What a guest was given is a length of time, which the device's own running
+clock measures: when the two part, the grants are moved by as much. After a reboot with a clock that is behind where it
+was, they go on where they were.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, NamedTuple
+
+from edge_core import clock, logs
+from edge_core.store import followed
+from edge_core.store.database import write
+
+if TYPE_CHECKING:
+    import sqlite3
+
+_log = logs.get(__name__)
+_KEY = "clock"
+_STEP = 2.0
+"""Seconds by which the clocks may part before it is called a step; NTP slews by less in any second."""
+_NOTE_SECONDS = 300.0
+
+
+class Note(NamedTuple):
+    """What was last seen: the boot, wall time minus the boot's running time, and wall time, in seconds."""
+
+    boot: str
+    offset: float
+    wall: float
+
+
+def step(note: Note | None, boot: str, now: float, running: float) -> float:
+    """Return by how many seconds the wall clock was set since `note`; 0 where it just went on."""
+    if note is None:
+        return 0.0
+    moved = now - running - note.offset if note.boot == boot else min(0.0, now - note.wall)
+    return moved if abs(moved) > _STEP else 0.0
+
+
+class Timekeeper:
+    """The note in the store's `meta`, and what was seen since it was written."""
+
+    def __init__(self, store: sqlite3.Connection) -> None:
+        """Read the note."""
+        self._store = store
+        self._note = _read(store)
+        self._known = self._newest()
+        self._due = 0.0
+
+    def settle(self) -> bool:
+        """Move the grants if the clock was set since the last call; True where it was. Raises StoreError."""
+        now, running = clock.now(), clock.monotonic()
+        moved = step(self._note, clock.boot_id(), now, running)
+        fresh = Note(clock.boot_id(), now - running, now)
+        if moved or self._note is None or running >= self._due:
+            with write(self._store) as store:
+                # Only grants that were known before: one made since ends by the clock as it is now.
+                count = followed.shift(store, moved, self._known) if moved else 0
+                store.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", [_KEY, json.dumps(fresh)])
+            self._due = running + _NOTE_SECONDS
+            if moved:
+                _log.warning("clock_was_set", seconds=round(moved), sessions=count)
+        self._note, self._known = fresh, self._newest()
+        return bool(moved)
+
+    def _newest(self) -> int:
+        row = self._store.execute("SELECT coalesce(max(id), 0) FROM grants").fetchone()
+        return int(row[0])
+
+
+def _read(store: sqlite3.Connection) -> Note | None:
+    row = store.execute("SELECT value FROM meta WHERE key = ?", [_KEY]).fetchone()
+    try:
+        boot, offset, wall = json.loads(row[0]) if row else (None, 0, 0)
+        return Note(str(boot), float(offset), float(wall)) if boot else None
+    except (ValueError, TypeError):
+        return None
