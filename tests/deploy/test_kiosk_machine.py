@@ -27,6 +27,7 @@ def site(settings, keep_logs, record):
             **settings.every,
             "parvis_mqtt": {"url": f"mqtt://{laid.here}:1"},
             "kiosk_screen_environment": screen,
+            "kiosk_rotation": 180,
         }
         provision.inventory(box, "kiosk", values)
         began = time.monotonic()
@@ -66,6 +67,7 @@ def test_the_browser_shows_the_page(site):
     shown = site.box.out("pgrep -u parvis-screen -a chromium | head -1")
     assert "--no-sandbox" not in shown
     assert "8081" in shown
+    assert page_seen(site.box, 30), "no page in the browser is alive"
 
 
 @pytest.mark.parametrize("name", SERVICES)
