@@ -172,7 +172,7 @@ def http_urls(raw: Any) -> tuple[str, ...]:
     """Accept the addresses of several repositories: a list, or one text with commas."""
     items = raw.split(",") if isinstance(raw, str) else raw
     if not isinstance(items, list):
-        raise ValueError('a list such as ["http://10.77.0.1:8083"]')
+        raise ValueError('a list such as ["http://10.77.0.1:8083"]')  # noqa: TRY004  every parser raises this one
     return tuple(http_url(item.strip() if isinstance(item, str) else item) for item in items)
 
 

@@ -16,7 +16,9 @@ from sync import birth
 from sync.content_watch import ContentWatch
 from sync.downlink import Downlink
 from sync.mqtt import Address, Link, address_of
+from sync.neighbours import Neighbours, offer
 from sync.service import Service
+from sync.sharing import Sharing
 
 if TYPE_CHECKING:
     import sqlite3
@@ -43,12 +45,12 @@ def link_to(address: Address, configuration: Settings, epoch: str) -> Link:
     """Return the connection of this device; raises ConfigurationError where its certificates can't be used."""
     if address.tls:
         address.context()
-    root = configuration.topic_root
+    root, site = configuration.topic_root, f"parvis/1/{configuration.site.id}"
     return Link(
         address,
         f"parvis-{configuration.site.id}-{configuration.device.id}",
         birth.state(root, epoch, online=False),
-        [f"{root}/ack", f"{root}/reply/+", f"parvis/1/{configuration.site.id}/feed"],
+        [*(f"{root}/{topic}" for topic in ("ack", "reply/+", "desired")), f"{site}/feed", f"{site}/+/live/content"],
         newest=bool(configuration.mqtt.url) or broker.kind() != "amqtt",
     )
 
@@ -64,13 +66,27 @@ def tell_start(connection: sqlite3.Connection, configuration: Settings) -> None:
         outbox.append(connection, events.Up(version=__version__, role=role_of(configuration)), clock.now())
 
 
+def _share(configuration: Settings) -> Sharing | None:
+    """Share content with the site where that is wanted; a port that can't be had is no reason not to sync."""
+    if configuration.content.share is None:
+        return None
+    try:
+        return Sharing(configuration).start()
+    except OSError as error:
+        _log.error("sharing_refused", reason=str(error), remedy="Correct [content] share, or free that port.")
+        return None
+
+
 def run(configuration: Settings) -> None:
     """Wire and work until SIGTERM or SIGINT."""
     stopped: list[int] = []
     for signum in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signum, lambda number, _frame: stopped.append(number))
     connection = database.open_edge(configuration.edge_db)
-    watch = ContentWatch(Downlink(configuration).check, configuration.content.interval)
+    neighbours = Neighbours(configuration.content.neighbours)
+    downlink = Downlink(configuration, neighbours=lambda: neighbours.urls(clock.monotonic()))
+    watch = ContentWatch(downlink.check, configuration.content.interval)
+    sharing = _share(configuration)
     service = Service(
         configuration,
         connection,
@@ -81,6 +97,8 @@ def run(configuration: Settings) -> None:
         content_version=lambda: watch.version,
         poke=watch.poke,
         counts=Counter(),
+        hear=lambda payload: neighbours.hear(payload, clock.monotonic()),
+        offer=offer(configuration.content.share[0], sharing.port) if sharing and configuration.content.share else b"",
     )
     try:
         tell_start(connection, configuration)

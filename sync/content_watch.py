@@ -45,6 +45,7 @@ class ContentWatch:
         self._chance = chance
         self._poked = threading.Event()
         self._stopping = False
+        self._asked_wait = 0.0  # seconds that the server asked to be left alone (Retry-After)
 
     def start(self) -> None:
         """Begin; the thread ends with the process, for every step of a download may be cut anywhere."""
@@ -69,6 +70,7 @@ class ContentWatch:
             _log.exception("content_failed")
         else:
             self.version = result.version
+            self._asked_wait = getattr(result.error, "wait", 0.0)
             if result.error:
                 _log.warning("content_not_taken", reason=str(result.error))
             elif result.changed:
@@ -76,7 +78,10 @@ class ContentWatch:
 
     def _run(self) -> None:
         while not self._stopping:
+            self._asked_wait = 0.0
             self.look()
-            if self._poked.wait(self._interval * (0.8 + 0.4 * self._chance())) and not self._stopping:
+            if self._asked_wait:  # a poke doesn't shorten what the server asked for
+                threading.Event().wait(self._asked_wait * (1.0 + 0.4 * self._chance()))
+            elif self._poked.wait(self._interval * (0.8 + 0.4 * self._chance())) and not self._stopping:
                 threading.Event().wait(_POKE_SPREAD * self._chance())
             self._poked.clear()

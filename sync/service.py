@@ -35,6 +35,7 @@ _TURN = 0.05  # seconds: an event that is appended leaves within this time; one 
 _BIRTH_SECONDS = 3.0
 _BIRTH_SHARE = 20  # counting a long outbox takes a while: at most a twentieth of the time goes into it
 _STUMBLE_SECONDS = 1.0
+_OFFER_SECONDS = 300.0
 _MAX_UNCONFIRMED = 100
 _MAX_GAPS = 500
 _MAX_REPLIES = 1000
@@ -42,7 +43,10 @@ _SUSPICIOUS = 2  # rounds without progress after which rows are looked at one by
 
 
 class Service:
-    """The loop. `content_version` tells what is served here, `poke` wakes the download of content."""
+    """The loop. `content_version` tells what is served here, `poke` wakes the download of content.
+
+    `hear` takes what neighbours offer, `offer` is what this device offers them.
+    """
 
     def __init__(
         self,
@@ -57,6 +61,8 @@ class Service:
         poke: Callable[[], None],
         counts: Counter[str],
         limits: Limits | None = None,
+        hear: Callable[[bytes], bool] | None = None,
+        offer: bytes = b"",
     ) -> None:
         self.window = Window(outbox.epoch(connection), limits)
         self.counts = counts
@@ -67,6 +73,8 @@ class Service:
         self._link = link
         self._clock, self._wall, self._boot = clock, wall, boot
         self._content_version, self._poke = content_version, poke
+        self._hear_offer, self._offer = hear, offer
+        self._offer_due = 0.0
         self._replies = Replies(connection)
         self._acked: tuple[str, int] | None = None
         self._inbox: list[Reply] = []
@@ -104,7 +112,7 @@ class Service:
             _log.info("mqtt_connected", protocol=notice.protocol)
             self.window.connect(self._clock())
             self._new_round()
-            self._birth_due, self._birth_told = 0.0, None
+            self._birth_due, self._birth_told, self._offer_due = 0.0, None, 0.0
             self._publish(birth.state(self._root, self.window.epoch, online=True))
         elif isinstance(notice, Disconnected):
             _log.warning("mqtt_disconnected")
@@ -115,6 +123,9 @@ class Service:
             self._poke()
         elif message.topic == f"{self._root}/ack":
             self._hear(message.payload)
+        elif message.topic.endswith("/live/content"):
+            if self._hear_offer is not None and not message.topic.startswith(f"{self._root}/"):
+                self._hear_offer(message.payload)
         elif message.topic.startswith(f"{self._root}/reply/"):
             try:
                 reply = parse(message.payload)
@@ -148,6 +159,7 @@ class Service:
                 self._inspect()
         self._send()
         self._tell_birth()
+        self._tell_offer()
 
     def _delete_acknowledged(self) -> None:
         if self._acked is None:
@@ -241,6 +253,12 @@ class Service:
         )  # fmt: skip
         if self._publish(message):
             self._birth_told = (account, oldest, content)
+
+    def _tell_offer(self) -> None:
+        """Tell the site's devices, and nobody beyond, where content can be taken from."""
+        if self._offer and self._link.connected and self._clock() >= self._offer_due:
+            self._offer_due = self._clock() + _OFFER_SECONDS
+            self._publish(Message(f"{self._root}/live/content", self._offer))
 
     def _new_round(self) -> None:
         self._gaps_upto = 0

@@ -8,12 +8,13 @@ import shutil
 from typing import TYPE_CHECKING
 
 from edge_core.errors import ContentError
-from sync.downlink.repository_format import MAX_FILE, FileRef, blob_path, is_sha256
+from sync.downlink.repository_format import MAX_FILE, FileRef, blob_path, is_sha256, segment_path, snapshot_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
+    from sync.downlink.repository_format import Index
     from sync.downlink.road import Road
 
 _ROOM = 8 << 20  # bytes of the disk that content leaves to sessions and events
@@ -65,6 +66,16 @@ def sweep(folder: Path, needed: Mapping[str, int], now: float) -> int:
     for path in old:
         path.unlink(missing_ok=True)
     return len(old)
+
+
+def sweep_mirror(folder: Path, indexes: Iterable[Index]) -> None:
+    """Take away the snapshots and segments, kept for neighbours, that no index names any more."""
+    entries = [entry for index in indexes for entry in index.collections.values()]
+    keep = {folder / snapshot_path(entry.snapshot.file) for entry in entries}
+    keep |= {folder / segment_path(each.file) for entry in entries for each in entry.segments}
+    for path in folder.glob("*/*"):
+        if path not in keep:
+            path.unlink(missing_ok=True)
 
 
 def _require_room(size: int, folder: Path) -> None:

@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING
 
 from edge_core import clock, logs
 from edge_core.errors import ContentError, NetworkError, ParvisError
-from sync.downlink.apply import Published, apply_index
-from sync.downlink.blobs import sweep
+from sync.downlink.apply import Progress, Published, apply_index
+from sync.downlink.blobs import sweep, sweep_mirror
 from sync.downlink.content_db import ContentDatabase, put_aside
+from sync.downlink.http import HttpFetcher
 from sync.downlink.road import Road
-from sync.downlink.trust import digest, load_root, signed
+from sync.downlink.trust import Signed, digest, load_root, signed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from tuf.ngclient import FetcherInterface
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 
 _NOTED_EVERY = 900  # seconds between two notes that nothing is new: an idle device must not wear out its card
+_PATIENCE = 5.0  # seconds that a device leaves to a neighbour that shares, before it goes to the repository itself
 _log = logs.get(__name__)
 
 
@@ -42,19 +44,28 @@ class Result:
 class Downlink:
     """Keeps this device's content up to date with one repository. `check` may be called from any thread."""
 
-    def __init__(self, settings: Settings, fetcher: FetcherInterface | None = None) -> None:
-        """Take where the repository is and where content goes; nothing is opened yet."""
+    def __init__(
+        self,
+        settings: Settings,
+        fetcher: FetcherInterface | None = None,
+        neighbours: Callable[[], Sequence[str]] = tuple,
+    ) -> None:
+        """Take where the repository is and where content goes; nothing is opened yet. `neighbours`: whom to ask now."""
         self._settings = settings
-        self._fetcher = fetcher
+        self._fetcher = fetcher if fetcher is not None else HttpFetcher()
+        self._neighbours = neighbours
         self._lock = threading.Lock()
         self._open: ContentDatabase | None = None
 
-    def check(self) -> Result:
-        """Look once: verify, fetch what is new, apply it in one transaction. Never raises for what others do wrong."""
+    def check(self, road: Road | None = None, progress: Progress | None = None) -> Result:
+        """Look once: verify, fetch what is new, apply it in one transaction. Never raises for what others do wrong.
+
+        `road`: another one than that of the settings, such as a stick.
+        """
         with self._lock:
             try:
                 with self._alone():
-                    return self._checked(self._database())
+                    return self._checked(self._database(), road, progress)
             except ContentError as error:
                 return Result(changed=False, version=None, error=error)
             except OSError as error:
@@ -88,11 +99,12 @@ class Downlink:
             self._open = ContentDatabase(self._settings.content_db)
         return self._open
 
-    def _checked(self, database: ContentDatabase) -> Result:
+    def _checked(self, database: ContentDatabase, road: Road | None, progress: Progress | None) -> Result:
         before: int | None = None
         try:
             before = database.version()
-            changed = self._settings.content.url != "" and self._look(database)
+            way = road or self._road()
+            changed = way is not None and self._look(database, way, progress)
             return Result(changed, database.version())
         except (ContentError, NetworkError) as error:
             problem: ParvisError = error
@@ -114,22 +126,49 @@ class Downlink:
             f"The content database was damaged ({error}).", remedy="It is fetched again by itself; check the SD card."
         )
 
-    def _look(self, database: ContentDatabase) -> bool:
+    def _road(self) -> Road | None:
+        """Return the road of the settings, or a neighbour's alone; None where there is neither."""
+        neighbours, keep = self._neighbours(), self._settings.tuf_dir / "mirror"
+        road = Road(self._settings.content.url, self._fetcher, neighbours=neighbours, keep=keep)
+        return road if road.url else None
+
+    def _look(self, database: ContentDatabase, road: Road, progress: Progress | None) -> bool:
         root = load_root(self._settings.content.root)
-        road = Road(self._settings.content.url, self._fetcher)
-        found = signed(road, self._settings.tuf_dir, root)
+        found = self._signed(road, root)
         for name, error in found.refused.items():
             _log.warning("publisher_refused", publisher=name, reason=str(error))
+        if found.index.version != database.version() and self._settings.content.share is None:
+            self._await_neighbour(road)
         now = clock.now()
         published = Published(found.index, digest(root), found.publishers, frozenset(found.refused))
-        changed = apply_index(database, self._settings.blobs_dir, published, road, now)
+        changed = apply_index(database, self._settings.blobs_dir, published, road, now, progress)
         if changed:
             sweep(self._settings.blobs_dir, database.past.blobs() | database.blobs(), now)
-            _log.info("content_applied", version=found.index.version)
+            sweep_mirror(self._settings.tuf_dir / "mirror", [found.index, *found.publishers.values()])
+            _log.info("content_applied", version=found.index.version, octets=road.octets, spared=road.spared)
         elif abs(now - float(database.meta("checked_at") or 0)) > _NOTED_EVERY:
             with database.transaction():
                 database.set_meta("checked_at", now)
         return changed
+
+    def _signed(self, road: Road, root: bytes) -> Signed:
+        """Ask the repository what is signed; where it can't be reached, a neighbour may know something newer."""
+        try:
+            return signed(road, self._settings.tuf_dir, root)
+        except NetworkError:
+            for base in road.neighbours:
+                try:
+                    return signed(Road(base, self._fetcher), self._settings.tuf_dir, root)
+                except (NetworkError, ContentError):
+                    continue
+            raise
+
+    def _await_neighbour(self, road: Road) -> None:
+        """Give a neighbour that shares a few seconds to fetch what is new, so that the site downloads it once."""
+        held = (self._settings.tuf_dir / "metadata" / "timestamp.json").read_bytes()
+        end = clock.monotonic() + _PATIENCE
+        while any(road.is_behind(base, held) for base in road.neighbours) and clock.monotonic() < end:
+            threading.Event().wait(_PATIENCE / 10)
 
     @contextmanager
     def _alone(self) -> Iterator[None]:

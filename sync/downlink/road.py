@@ -1,67 +1,181 @@
 # SPDX-License-Identifier: EUPL-1.2
-"""The road that content arrives by: HTTP(S); the only module of the downlink that opens a connection.
+"""The roads that content arrives by, and one verifier for all: a web server, neighbours on the LAN, a stick.
 
-What comes is only as large as was promised, and is believed only when its SHA-256 is the one asked for.
+What comes is only as large as was promised, and is believed only when its SHA-256 is the one asked for. So nobody on a
+road is trusted, and a file that the site already holds is taken from next door.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import urllib3
 from tuf.api.exceptions import DownloadError, DownloadHTTPError, DownloadLengthMismatchError
-from tuf.ngclient.urllib3_fetcher import Urllib3Fetcher
 
+from edge_core import logs
 from edge_core.errors import ContentError, NetworkError
+from sync.downlink.http import BusyError, HttpFetcher
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from tuf.ngclient import FetcherInterface
 
+    from sync.downlink.http import Resumable
     from sync.downlink.repository_format import FileRef
 
-TIMEOUT = 10  # seconds without a byte before the road counts as cut
+_RESUMED = 256 << 10  # bytes: what is smaller is fetched whole
+_log = logs.get(__name__)
+
+
+class ServerBusyError(NetworkError):
+    """The server asks to come back in `wait` seconds."""
+
+    def __init__(self, url: str, wait: float) -> None:
+        super().__init__(f"{url} asks to come back later.", remedy=f"It is asked again in {wait:.0f} s.")
+        self.wait = wait
 
 
 class Road:
-    """Fetches the files of one repository."""
+    """Fetches the files of one repository. `neighbours` are tried first, for files that are named by their digest.
 
-    def __init__(self, url: str, fetcher: FetcherInterface | None = None) -> None:
-        """Fetch below `url`."""
-        self.url = url.rstrip("/")
-        self.fetcher = fetcher if fetcher is not None else Urllib3Fetcher(socket_timeout=TIMEOUT)
+    `keep`: a folder where small files stay after they were fetched, for neighbours to ask for.
+    `octets`: bytes that came from the repository itself; `spared`: bytes that came from neighbours.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        fetcher: FetcherInterface | None = None,
+        *,
+        neighbours: Sequence[str] = (),
+        keep: Path | None = None,
+    ) -> None:
+        """Fetch below `url`; empty: from neighbours only."""
+        self.neighbours = tuple(each.rstrip("/") for each in neighbours)
+        self.url = url.rstrip("/") or (self.neighbours[0] if self.neighbours else "")
+        self.fetcher = fetcher if fetcher is not None else HttpFetcher()
+        self.octets = 0
+        self.spared = 0
+        self._keep = keep
+        self._away: set[str] = set()
 
     def fetch(self, path: str, file: FileRef) -> bytes:
         """Return a small file, verified. Raises NetworkError or ContentError."""
-        try:
-            with self.fetcher.download_file(f"{self.url}/{path}", file.bytes) as stream:
-                data: bytes = stream.read()
-        except (DownloadError, urllib3.exceptions.HTTPError) as error:
-            raise explain(error, f"{self.url}/{path}") from error
-        if len(data) != file.bytes or hashlib.sha256(data).hexdigest() != file.sha256:
-            raise ContentError(
-                f"{self.url}/{path} is not the file that was signed ({len(data)} bytes of {file.bytes}).",
-                remedy="Restore it on the server, or publish again.",
-            )
+        data = self._from_neighbour(path, file)
+        if data is None:
+            data = self._fetch(self.url, path, file)
+            self.octets += len(data)
+        if self._keep is not None:
+            _write(self._keep / path, data)
         return data
 
     def fetch_to(self, path: str, file: FileRef, target: Path) -> None:
         """Put a file at `target`, verified and on disk before it bears its name. Raises as `fetch`, and OSError."""
-        data = self.fetch(path, file)
         target.parent.mkdir(parents=True, exist_ok=True)
+        data = self._from_neighbour(path, file)
+        if data is None and file.bytes >= _RESUMED and hasattr(self.fetcher, "fetch_from"):
+            self._resume_to(f"{self.url}/{path}", file, target)
+            return
+        if data is None:
+            data = self._fetch(self.url, path, file)
+            self.octets += len(data)
+        _write(target, data, durable=True)
+
+    def is_behind(self, base: str, timestamp: bytes) -> bool:
+        """Tell whether a neighbour answers, and has not verified this timestamp yet."""
+        if base in self._away or base == self.url:
+            return False
+        try:
+            return self.fetcher.download_bytes(f"{base}/metadata/timestamp.json", 1 << 20) != timestamp
+        except (DownloadError, urllib3.exceptions.HTTPError):
+            return False
+
+    def _from_neighbour(self, path: str, file: FileRef) -> bytes | None:
+        """Return a file that somebody of the site holds; None where nobody does, or what they hold is not it."""
+        for base in self.neighbours:
+            if base in self._away or base == self.url:
+                continue
+            try:
+                data = self._fetch(base, path, file)
+            except (NetworkError, ContentError) as error:
+                if not isinstance(error.__cause__, DownloadHTTPError):  # it is away, or lies: not again in this look
+                    self._away.add(base)
+                    _log.warning("neighbour_passed_over", reason=str(error))
+            else:
+                self.spared += len(data)
+                return data
+        return None
+
+    def _fetch(self, base: str, path: str, file: FileRef) -> bytes:
+        url = f"{base}/{path}"
+        try:
+            with self.fetcher.download_file(url, file.bytes) as stream:
+                data: bytes = stream.read()
+        except (DownloadError, urllib3.exceptions.HTTPError) as error:
+            raise explain(error, url) from error
+        if len(data) != file.bytes or hashlib.sha256(data).hexdigest() != file.sha256:
+            raise _damaged(url, len(data), file)
+        return data
+
+    def _resume_to(self, url: str, file: FileRef, target: Path) -> None:
+        """Fetch a large file piece by piece to the disk, from where the last try was cut."""
         partial = target.with_name(f".{target.name}.partial")
-        with partial.open("wb") as out:
-            out.write(data)
+        held = partial.stat().st_size if partial.is_file() else 0
+        try:
+            begins, pieces = cast("Resumable", self.fetcher).fetch_from(url, held if held < file.bytes else 0)
+            self._take(pieces, partial, begins, file, url)
+        except (DownloadError, urllib3.exceptions.HTTPError) as error:
+            raise explain(error, url) from error
+        found, size = _digest(partial)
+        if found != file.sha256:
+            partial.unlink()
+            raise _damaged(url, size, file)
+        partial.replace(target)
+
+    def _take(self, pieces: Iterator[bytes], partial: Path, begins: int, file: FileRef, url: str) -> None:
+        with partial.open("r+b" if begins else "wb") as out:
+            out.seek(begins)
+            for piece in pieces:
+                self.octets += len(piece)
+                if out.tell() + len(piece) > file.bytes:
+                    out.truncate(0)
+                    raise _damaged(url, out.tell() + len(piece), file)
+                out.write(piece)
             out.flush()
             os.fsync(out.fileno())
-        partial.replace(target)
+
+
+def _write(target: Path, data: bytes, *, durable: bool = False) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(f".{target.name}.partial")
+    with partial.open("wb") as out:
+        out.write(data)
+        out.flush()
+        if durable:
+            os.fsync(out.fileno())
+    partial.replace(target)
+
+
+def _digest(path: Path) -> tuple[str, int]:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest(), file.tell()
+
+
+def _damaged(url: str, size: int, file: FileRef) -> ContentError:
+    return ContentError(
+        f"{url} is not the file that was signed ({size} bytes of {file.bytes}).",
+        remedy="Restore it on the server, or publish again.",
+    )
 
 
 def explain(error: Exception, url: str) -> ContentError | NetworkError:
     """Return the error of a download in words."""
+    if isinstance(error, BusyError):
+        return ServerBusyError(url, error.wait)
     if isinstance(error, DownloadHTTPError):
         return NetworkError(
             f"The server answers {error.status_code} for {url}.",

@@ -19,7 +19,8 @@ import pytest
 
 from edge_core import clock, settings
 from edge_core.store.replica import Replica
-from sync.downlink import Downlink, road
+from sync.downlink import Downlink
+from sync.downlink import http as road
 from sync.publish import keys, publisher
 
 pytestmark = pytest.mark.integration
@@ -188,8 +189,7 @@ elif place == "after the commit":
     apply._commit = lambda *values: (real(*values), kill())
 elif place == "between blobs":
     from sync.downlink.road import Road
-    fetch = Road.fetch
-    Road.fetch = lambda self, path, file: kill() if path.startswith("blobs/") else fetch(self, path, file)
+    Road.fetch_to = kill
 Downlink(settings.load(Path(sys.argv[1]))).check()
 """
 
