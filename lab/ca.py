@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: EUPL-1.2
-"""A certificate authority for tests and the demo: made fresh, valid for days, trusted by nobody but the lab."""
+"""A certificate authority for tests and the demo: made fresh, valid for weeks, trusted by nobody but the lab."""
 
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-_LIFE = timedelta(days=7)
+_LIFE = timedelta(days=90)  # the gateway stops telling the portal's API when its certificate comes near its end
 _PURPOSES = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]  # devices show theirs to a broker
 
 
