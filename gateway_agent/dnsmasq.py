@@ -31,13 +31,15 @@ def write(settings: Settings) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     settings.leases_file.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_suffix(".new")
-    draft.write_text(render(settings, lone_user=_lone_user()), encoding="utf-8")
+    # It reads the options again as the user that it became: where that one can't come, it has to stay who it is.
+    lone = _lone_user() or _closed_to_others(path.parent)
+    draft.write_text(render(settings, lone_user=lone), encoding="utf-8")
     draft.replace(path)
     return path
 
 
 def render(settings: Settings, *, lone_user: bool) -> str:
-    """Return the file's text. `lone_user`: this user namespace has one user, so there is none to change to."""
+    """Return the file's text. `lone_user`: there is no user to change to who could do the work."""
     lan, name = settings.lan, settings.portal.hostname
     first, last = lan.dhcp_range
     own = [str(address.ip) for address in (lan.ipv4, lan.ipv6) if address]
@@ -83,6 +85,11 @@ def render(settings: Settings, *, lone_user: bool) -> str:
             "dhcp-option=option6:dns-server,[::]",
         ]
     return "\n".join([*lines, ""])
+
+
+def _closed_to_others(folder: Path) -> bool:
+    """Tell whether a folder, or one above it such as /root, lets no other user through."""
+    return any(not place.stat().st_mode & 0o001 for place in (folder, *folder.absolute().parents))
 
 
 def _lone_user() -> bool:
