@@ -189,6 +189,7 @@ class Opening:
 
     def api(self) -> str:
         """See the address that came with the lease answer, over HTTPS with a certificate for its name."""
+        check(self.api_url, "the API's address in the lease (option 114)", "none", self.site.log("gateway"))
         page = self.phone.ask("fetch", url=self.api_url)
         said = json.loads(page["text"])
         check(said.get("captive") is True, '"captive": true', page["text"][:200], self.site.log("gateway"))
