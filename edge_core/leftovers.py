@@ -41,6 +41,11 @@ def end(record: Path) -> int:
     return len(alive)
 
 
+def alive(record: Path) -> list[int]:
+    """Return the processes that `record` names and that still run."""
+    return [pid for pid, started in _read(record) if started and _start_time(pid) == started and _runs(pid)]
+
+
 def _read(record: Path) -> list[tuple[int, str]]:
     found = []
     try:

@@ -32,9 +32,9 @@ def programs(role: str, settings: Settings) -> list[Program]:
     gateway = role in ("gateway", "site")
     found: list[Program] = []
     if gateway and not settings.mqtt.url:
-        found.append(Program(name="broker", command=broker.command(settings)))
+        found.append(_broker(settings))
     if gateway and settings.enforcement.mode == "nftables":
-        found += [_dnsmasq(settings), _service("agent", "gateway_agent", settings), _advertiser(settings)]
+        found += [_dnsmasq(settings), _agent(settings), _advertiser(settings)]
     if gateway:
         found += _portal(settings)
     if role in ("kiosk", "site"):
@@ -75,11 +75,23 @@ def _web(name: str, application: str, settings: Settings, words: list[str]) -> P
         name=name,
         command=[*_GUNICORN, "--name", f"parvis-{name}", *words, application],
         environment={"PARVIS_CONFIG": str(settings.source)},
+        at_reload="hangup",
     )
 
 
 def _service(name: str, package: str, settings: Settings) -> Program:
     return Program(name=name, command=[*_PYTHON, package, "--config", str(settings.source)])
+
+
+def _agent(settings: Settings) -> Program:
+    words = (*_PYTHON, "gateway_agent", "--config", str(settings.source))
+    return Program(name="agent", command=words, at_reload="hangup")
+
+
+def _broker(settings: Settings) -> Program:
+    # A new start would cut every kiosk's connection: only where its own settings have changed.
+    concerns = f"{settings.broker} {settings.mqtt}"
+    return Program(name="broker", command=broker.command(settings), at_reload="leave", concerns=concerns)
 
 
 def _dnsmasq(settings: Settings) -> Program:

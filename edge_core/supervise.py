@@ -14,7 +14,7 @@ import signal
 import subprocess
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from edge_core import logs
 from edge_core.errors import ProcessError
@@ -40,6 +40,10 @@ class Program:
     environment: Mapping[str, str] = field(default_factory=dict)
     reread: Path | None = None
     """A file that the program reads again at SIGHUP, which it gets when the file changes."""
+    at_reload: Literal["restart", "hangup", "leave"] = "restart"
+    """What makes it read the settings again: a new start, SIGHUP, or nothing as long as this row stays the same."""
+    concerns: str = ""
+    """The settings of which a change means a new start, in any words."""
 
 
 @dataclass
@@ -61,19 +65,31 @@ def delay_after(failures: int) -> float:
 class Supervisor:
     """Keeps programs alive until `stop` is called, then ends them in the reverse of their order."""
 
-    def __init__(self, programs: Sequence[Program], on_start: Callable[[str, int], None] | None = None) -> None:
+    def __init__(
+        self,
+        programs: Sequence[Program],
+        on_start: Callable[[str, int], None] | None = None,
+        on_reload: Callable[[], Sequence[Program] | None] | None = None,
+    ) -> None:
+        """`on_reload` is called at SIGHUP and returns the programs as they should be now; None changes nothing."""
         self._children = [_Child(program) for program in programs]
         self._on_start = on_start
-        self._stopping = False
+        self._on_reload = on_reload
+        self._stopping = self._reloading = False
 
     def run(self) -> None:
         """Block until SIGTERM or SIGINT; raises ProcessError where a program is not installed."""
         wake_r, wake_w = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         previous = {signum: signal.signal(signum, self._stop) for signum in (signal.SIGTERM, signal.SIGINT)}
+        if self._on_reload:
+            previous[signal.SIGHUP] = signal.signal(signal.SIGHUP, self._ask_reload)
         previous[signal.SIGCHLD] = signal.signal(signal.SIGCHLD, lambda *_: None)
         old_fd = signal.set_wakeup_fd(wake_w)
         try:
             while not self._stopping:
+                if self._reloading and self._on_reload:
+                    self._reloading = False
+                    self._reload(self._on_reload())
                 wait = self._tend(time.monotonic())
                 _sleep_until_signal(wake_r, wait)
         finally:
@@ -86,6 +102,42 @@ class Supervisor:
 
     def _stop(self, *_: object) -> None:
         self._stopping = True
+
+    def _ask_reload(self, *_: object) -> None:
+        self._reloading = True
+
+    def _reload(self, programs: Sequence[Program] | None) -> None:
+        """Bring the children in line: what is new starts, what is gone ends, the others read their settings again."""
+        if programs is None:
+            return
+        wanted = {program.name: program for program in programs}
+        for child in self._children:
+            program = wanted.pop(child.program.name, None)
+            same, child.program = program == child.program, program or child.program
+            if child.process is None or (same and child.program.at_reload == "leave"):
+                continue
+            _log.info("process_reloads", name=child.program.name)
+            if same and child.program.at_reload == "hangup":
+                child.process.send_signal(signal.SIGHUP)
+            else:
+                self._end(child)
+        kept = {program.name for program in programs}
+        self._children = [child for child in self._children if child.program.name in kept]
+        self._children += [_Child(program) for program in wanted.values()]
+
+    @staticmethod
+    def _end(child: _Child) -> None:
+        """End a program as it is meant to be ended; `_tend` starts it again at once."""
+        if child.process is None:
+            return
+        child.process.terminate()
+        try:
+            child.process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            _log.warning("process_killed", pid=child.process.pid)
+        _end_group(child.process.pid, signal.SIGKILL)
+        child.process.wait()
+        child.process, child.due, child.failures = None, 0.0, 0
 
     def _tend(self, now: float) -> float:
         """Start what should run and doesn't; return the seconds until there may be something to do again."""

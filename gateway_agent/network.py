@@ -6,6 +6,7 @@ from __future__ import annotations
 import errno
 import socket
 import struct
+from contextlib import suppress
 from ipaddress import IPv4Interface, IPv6Interface, ip_interface
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -25,7 +26,8 @@ _NEW_LINK, _GET_LINK, _NEW_ADDRESS, _DELETE_ADDRESS, _GET_ADDRESS = 16, 18, 20, 
 _IFINFO = struct.Struct("=BBHiII")  # family, padding, type, index, flags, change
 _IFADDR = struct.Struct("=BBBBI")  # family, prefix length, flags, scope, index
 _LOCAL_ADDRESS, _LOCAL = 1, 2  # IFA_ADDRESS, IFA_LOCAL
-_LINK_ADDRESS = 1  # IFLA_ADDRESS
+_LINK_ADDRESS, _LINK_NAME, _MASTER, _PORT, _ISOLATED = 1, 3, 10, 12, 33  # IFLA_*, IFLA_BRPORT_ISOLATED
+_SET_LINK, _AF_BRIDGE = 19, 7  # RTM_SETLINK
 _UP, _NO_DUPLICATE_CHECK = 0x1, 0x02  # IFF_UP, IFA_F_NODAD: the portal binds to it at once
 _ENOUGH_FLOWS = 262144
 
@@ -97,6 +99,8 @@ def prepare(settings: Settings, note: Path) -> None:
         try:
             _bring_up(kernel, settings.lan.interface, changes, note)
             _set_all(settings, changes, note)
+            if settings.enforcement.isolation:
+                isolate(kernel, settings, changes, note)
             for address in (settings.lan.ipv4, settings.lan.ipv6):
                 if address:
                     _give(kernel, settings.lan.interface, address, changes, note)
@@ -117,6 +121,9 @@ def take_back(note: Path) -> list[str]:
             except OSError as error:
                 if error.errno not in (errno.EADDRNOTAVAIL, errno.ENODEV, errno.ENXIO):
                     left.append(f"{address} stays on {interface} ({error.strerror})")
+        for name in changes.ports:
+            with suppress(OSError):  # it is gone, or no port any more
+                _port(kernel, name, isolated=False)
         for interface in changes.links:
             try:
                 _link(kernel, interface, up=False)
@@ -138,6 +145,23 @@ def addresses(interface: str) -> set[Interface]:
             if where == index and raw:
                 found.add(ip_interface((raw, prefix)))
     return found
+
+
+def isolate(kernel: netlink.Socket, settings: Settings, changes: Changes, note: Path) -> None:
+    """Where the guests' interface is a bridge, let its ports reach us and not each other (bridge(8), isolated)."""
+    bridge = socket.if_nametoindex(settings.lan.interface)
+    for body in kernel.dump(_GET_LINK, _IFINFO.pack(0, 0, 0, 0, 0, 0)):
+        found = netlink.attributes(body, _IFINFO.size)
+        name = found.get(_LINK_NAME, b"").rstrip(b"\0").decode("ascii", "replace")
+        if found.get(_MASTER) == struct.pack("=I", bridge) and name not in changes.ports:
+            changes.ports.append(name)
+            noted.save(note, changes)
+            _port(kernel, name, isolated=True)
+
+
+def _port(kernel: netlink.Socket, name: str, *, isolated: bool) -> None:
+    head = _IFINFO.pack(_AF_BRIDGE, 0, 0, socket.if_nametoindex(name), 0, 0)
+    kernel.request(_SET_LINK, head + netlink.nested(_PORT, attribute(_ISOLATED, bytes([isolated]))))
 
 
 def link_address(interface: str) -> bytes:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import socket
 import struct
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from edge_core import logs, netlink
@@ -119,6 +120,15 @@ class Shaper:
             if handle >> 16 == MAJOR and _PARAMETERS in options:
                 found[handle & 0xFFFF] = _RATE.unpack_from(options[_PARAMETERS])[5] * 8 // 1000
         return found
+
+
+def remove(interfaces: Iterable[str]) -> None:
+    """Take our hierarchies away; an interface that is gone has none."""
+    for interface in interfaces:
+        with suppress(OSError):
+            shaper = Shaper(interface, interface)
+            shaper.keep_only([])
+            shaper.close()
 
 
 def _head(interface: str, minor: int, parent: int) -> bytes:

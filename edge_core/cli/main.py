@@ -10,7 +10,7 @@ import click
 from rich.console import Console
 
 from edge_core import __version__
-from edge_core.cli import migrate, run, session, status
+from edge_core.cli import block, migrate, reload, run, session, status
 from edge_core.cli.completion import completion
 from edge_core.doctor.command import doctor
 from edge_core.errors import ParvisError, ProcessError
@@ -44,7 +44,16 @@ def parvis() -> None:
     """Run and look after a business park's WiFi portal and reception kiosks."""
 
 
-for _command in (run.run, migrate.migrate, session.session, status.status, doctor, completion):
+for _command in (
+    run.run,
+    reload.reload,
+    block.block,
+    migrate.migrate,
+    session.session,
+    status.status,
+    doctor,
+    completion,
+):
     parvis.add_command(_command)
 
 

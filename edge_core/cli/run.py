@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import socket
 import subprocess
 from typing import TYPE_CHECKING
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from edge_core.settings import Settings
+    from edge_core.supervise import Program
 
+_log = logs.get(__name__)
 _IP_FREEBIND = 15  # ip(7): the LAN's address may not exist yet; only the port is asked about
 
 
@@ -44,9 +47,32 @@ def run(role: str, config: str) -> None:
     _refuse_taken_ports(role, settings)
     for step in roles.preparations(role, settings):
         _prepare(step)
-    programs = roles.programs(role, settings)
-    Supervisor(programs, lambda name, pid: leftovers.remember(record, name, pid)).run()
+    supervisor = Supervisor(
+        roles.programs(role, settings),
+        on_start=lambda name, pid: leftovers.remember(record, name, pid),
+        on_reload=lambda: _reload(role, config),
+    )
+    ours = settings.run_dir / f"{role}.run"
+    ours.unlink(missing_ok=True)
+    leftovers.remember(ours, "run", os.getpid())
+    supervisor.run()
     record.unlink(missing_ok=True)
+    ours.unlink(missing_ok=True)
+
+
+def _reload(role: str, config: str) -> Sequence[Program] | None:
+    """Set up anew with the settings as they are now; where they are wrong, say so and go on with the old ones."""
+    try:
+        settings = load(config)
+        if role != "kiosk":
+            require_gateway(settings)
+        for step in roles.preparations(role, settings):
+            _prepare(step)
+    except ParvisError as error:
+        _log.error("settings_refused", reason=str(error))
+        return None
+    _log.info("settings_read_again")
+    return roles.programs(role, settings)
 
 
 def _make_folders(settings: Settings) -> Path:

@@ -35,6 +35,14 @@ class _Row:
     down_bytes: int
 
 
+def mac_address(text: str) -> str:
+    """Return a MAC address as the store has it. Raises ParvisError for anything else."""
+    address = text.strip().lower().replace("-", ":")
+    if not _MAC.fullmatch(address):
+        raise ParvisError(f"{text!r} is not a MAC address.", remedy="Write it like aa:bb:cc:dd:ee:ff.")
+    return address
+
+
 @click.group()
 def session() -> None:
     """Show who is online, or end a session."""
@@ -64,10 +72,7 @@ def list_(config: str, *, as_json: bool) -> None:
 @click.argument("mac")
 def end(config: str, mac: str, *, as_json: bool) -> None:
     """End the session of the device MAC, such as aa:bb:cc:dd:ee:ff; its open connections die at once."""
-    settings = load(config)
-    address = mac.strip().lower().replace("-", ":")
-    if not _MAC.fullmatch(address):
-        raise ParvisError(f"{mac!r} is not a MAC address.", remedy="Write it like aa:bb:cc:dd:ee:ff.")
+    settings, address = load(config), mac_address(mac)
     ended = grants.end(database.open_edge(settings.edge_db), address, "operator", clock.now())
     if ended is None:
         raise ParvisError(f"The device {address} has no session.", remedy="`parvis session list` shows those that do.")

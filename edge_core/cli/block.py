@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: EUPL-1.2
+"""`parvis block`: the devices that may do nothing here."""
+
+from __future__ import annotations
+
+import click
+
+from edge_core import clock, control
+from edge_core.cli import options
+from edge_core.cli.session import mac_address
+from edge_core.errors import ParvisError
+from edge_core.settings import load
+from edge_core.store import database, followed
+
+
+@click.group()
+def block() -> None:
+    """Shut a device out, let it in again, or show who is out."""
+
+
+@block.command()
+@options.config
+@click.argument("mac")
+def add(config: str, mac: str) -> None:
+    """Shut out the device MAC: its session ends, and it gets neither the portal nor names."""
+    settings, address = load(config), mac_address(mac)
+    fresh = followed.block(database.open_edge(settings.edge_db), address, clock.now())
+    control.nudge(settings.agent_socket)
+    click.echo(f"{address} is blocked." if fresh else f"{address} was blocked already.")
+
+
+@block.command()
+@options.config
+@click.argument("mac")
+def remove(config: str, mac: str) -> None:
+    """Let the device MAC in again."""
+    settings, address = load(config), mac_address(mac)
+    if not followed.unblock(database.open_edge(settings.edge_db), address):
+        raise ParvisError(f"{address} is not blocked.", remedy="`parvis block list` shows who is.")
+    control.nudge(settings.agent_socket)
+    click.echo(f"{address} may come back.")
+
+
+@block.command("list")
+@options.config
+@options.as_json
+def list_(config: str, *, as_json: bool) -> None:
+    """Show who is shut out."""
+    found = sorted(followed.blocked(database.open_edge(load(config).edge_db)))
+    if as_json:
+        options.print_json(found)
+    else:
+        click.echo("\n".join(found) if found else "Nobody is blocked.")
