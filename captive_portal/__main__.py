@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _log = logs.get(__name__)
 _BACKLOG = 1024
 _RETRY_SECONDS = 1.0
-_LOOK_SECONDS = 5.0
+_LOOK_SECONDS = 2.0
 _HTTPS = 443
 
 

@@ -7,6 +7,7 @@ The portal's thread is free as soon as its answer is here. While the portal star
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -14,8 +15,8 @@ if TYPE_CHECKING:
 
 _TRY_SECONDS, _PAUSE = 5.0, 0.05
 _CHUNK = 64 * 1024
-_AHEAD = 4 * 1024 * 1024
-"""Bytes of an answer that are taken from the portal ahead of the guest."""
+_LARGEST = 8 * 1024 * 1024
+"""Bytes of an answer; the portal's pages and images are far smaller."""
 _PAGE = (
     '<!doctype html><html lang="fr"><meta charset="utf-8"><meta http-equiv="refresh" content="5"><title>Un instant'
     "</title><p>Le portail revient dans un instant. · One moment, please.</p></html>"
@@ -28,42 +29,47 @@ _AWAY = (
 
 async def relay(house: House, visitor: Visitor, message: bytes) -> None:
     """Ask the portal, and answer the visitor."""
-    waiting: list[bytes] = []
     async with house.slots_of(visitor.device), house.slots:
-        try:
-            reader, writer = await _connect(str(house.settings.portal_socket))
-        except OSError:
-            house.counted["portal_away"] += 1
-            visitor.say(_AWAY)
-            visitor.finish()
-            return
-        try:
-            writer.write(message)
-            await writer.drain()
-            taken = 0
-            # The portal's answers are pages: they are taken whole, and its thread goes on.
-            while taken <= _AHEAD and (chunk := await reader.read(_CHUNK)):
-                waiting.append(chunk)
-                taken += len(chunk)
-        except OSError:
-            house.counted["portal_broke_off"] += 1
-        finally:
-            writer.close()
-    for chunk in waiting or [_AWAY]:
+        answer = await _ask(str(house.settings.portal_socket), message)
+    if not answer:
+        house.counted["portal_away"] += 1
+    for chunk in answer or [_AWAY]:
         visitor.say(chunk)
         if not await visitor.drained():
             return
     visitor.finish()
 
 
-async def _connect(path: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """Connect, waiting for a portal that is about to be back. Raises OSError."""
+async def _ask(path: str, message: bytes) -> list[bytes]:
+    """Return the portal's answer; nothing where there is none for some seconds.
+
+    A question that was taken and not answered is asked again only if it changes nothing.
+    """
     loop = asyncio.get_running_loop()
     end = loop.time() + _TRY_SECONDS
     while True:
-        try:
-            return await asyncio.open_unix_connection(path)
-        except OSError:
-            if loop.time() >= end:
-                raise
+        with contextlib.suppress(OSError):
+            reader, writer = await asyncio.open_unix_connection(path)
+            try:
+                if answer := await _converse(reader, writer, message):
+                    return answer
+            finally:
+                writer.close()
+            if not message.startswith((b"GET ", b"HEAD ")):
+                return []
+        if loop.time() >= end:
+            return []
         await asyncio.sleep(_PAUSE)
+
+
+async def _converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, message: bytes) -> list[bytes]:
+    """Send the question and take the answer whole: the portal's thread goes on, however slowly the guest reads."""
+    answer: list[bytes] = []
+    taken = 0
+    with contextlib.suppress(OSError):
+        writer.write(message)
+        await writer.drain()
+        while taken <= _LARGEST and (chunk := await reader.read(_CHUNK)):
+            answer.append(chunk)
+            taken += len(chunk)
+    return answer

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from edge_core.settings import Settings
 
 _log = logs.get(__name__)
-_LOOK_SECONDS = 5.0
+_LOOK_SECONDS = 2.0
 """Between two looks at the certificate's file, which is read only where it has changed."""
 _JUDGE_SECONDS = 60.0
 _REOPEN_SECONDS = 2.0

@@ -6,9 +6,13 @@ set -eu
 # package:program that shows it is there. Why each:
 #   nftables, dnsmasq-base, iproute2: the gateway itself       mosquitto: the site's broker
 #   udhcpc: a phone's real DHCP client                         chromium: a phone's and a kiosk's real browser
+#   isc-dhcp-client, dhcpcd-base, ndisc6, network-manager, firefox-esr: real systems that detect a portal, in tests
+#   nginx-light: the portal's front on devices, in tests
 #   conntrack, tcpdump: tests look at the kernel and the wire  python3-venv, python3-dev, gcc: the virtual environment
 wanted="nftables:nft dnsmasq-base:dnsmasq iproute2:ip mosquitto:mosquitto udhcpc:udhcpc chromium:chromium
-        conntrack:conntrack tcpdump:tcpdump procps:ps util-linux:unshare"
+        conntrack:conntrack tcpdump:tcpdump procps:ps util-linux:unshare
+        isc-dhcp-client:dhclient dhcpcd-base:dhcpcd ndisc6:rdisc6 network-manager:NetworkManager dbus-daemon:dbus-daemon
+        firefox-esr:firefox-esr nginx-light:nginx"
 
 PATH=$PATH:/usr/sbin:/sbin
 missing=

@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from edge_core import __version__, control
-from edge_core.cli import options, session
+from edge_core.cli import guarding, options, session
 from edge_core.settings import load
 from edge_core.store import database, outbox
 from edge_core.store.replica import Replica
@@ -46,6 +46,17 @@ def status(config: str, *, as_json: bool) -> None:
         f"{events['created']} created, {events['acked']} acknowledged, {events['pending']} pending,"
         f" {events['dropped']} dropped",
     )
+    told = (
+        f"told to guests: {facts['announced']}"
+        if facts["announced"]
+        else f"[yellow]not told: {facts['certificate']}[/]"
+    )
+    table.add_row("Portal's API", told)
+    table.add_row(
+        "Refused", ", ".join(f"{name} {count}" for name, count in facts["refused"].items() if count) or "nothing"
+    )
+    for rogue in facts["rogues"]:
+        table.add_row("Rogue", f"[yellow]{rogue['mac']} plays {rogue['kind']}: {rogue['packets']} packets[/]")
     Console().print(table)
 
 
@@ -63,4 +74,5 @@ def gather(settings: Settings) -> dict[str, Any]:
         "content": Replica(settings.content_db).version(),
         "epoch": outbox.epoch(connection),
         "events": asdict(outbox.account(connection)),
+        **guarding.gather(settings, answer),
     }
