@@ -18,6 +18,7 @@ from edge_core.settings import load, require_gateway
 
 _SYSTEMD = Path("/run/systemd/system")  # sd_booted(3)
 _TARGET = "parvis.target"
+_APART = ("parvis-setup.service", "parvis-migrate.service", "parvis-dnsmasq.service")
 
 
 @click.command()
@@ -48,7 +49,9 @@ def _by_systemd(*, gateway: bool) -> None:
     services = [unit for unit in units if unit.endswith(".service")]
     if gateway:
         _systemctl("restart", "parvis-setup.service")
-    _systemctl("try-reload-or-restart", *(unit for unit in services if unit != "parvis-setup.service"))
+    # dnsmasq reads its options again at a reload, its configuration only at a start.
+    _systemctl("try-restart", "parvis-dnsmasq.service")
+    _systemctl("try-reload-or-restart", *(unit for unit in services if unit not in _APART))
 
 
 def _systemctl(*words: str) -> str:
