@@ -44,14 +44,16 @@ _KNOWN = {
     "phone": Field("phone", N_("Telephone"), "tel", required=False, autocomplete="tel"),
     "duration": Field("duration", N_("Duration"), "text", required=False),
 }
+_WORDS = ("message", "ad")
+# What a message or a small ad says is the point of it.
+_TOLD = {"comment": Field("comment", N_("Message"), "textarea", required=True)}
 
 
 def form(service: Mapping[str, Any]) -> list[Field]:
     """Return the questions of a service; one that we don't know is asked as a line of text under its own name."""
     names = [name for name in service.get("fields") or [] if isinstance(name, str)]
-    return [
-        _KNOWN.get(name, Field(name, name.replace("_", " ").capitalize(), "text", required=False)) for name in names
-    ]
+    known = _KNOWN | (_TOLD if service.get("kind") in _WORDS else {})
+    return [known.get(name, Field(name, name.replace("_", " ").capitalize(), "text", required=False)) for name in names]
 
 
 def check(service: Mapping[str, Any], given: Mapping[str, str], today: date) -> tuple[dict[str, str], dict[str, str]]:

@@ -12,6 +12,7 @@ from jinja2 import ChainableUndefined
 from captive_portal import (
     access,
     api,
+    caching,
     companies,
     events,
     guard,
@@ -27,16 +28,17 @@ from captive_portal import (
     services,
     sign_in,
     status,
+    survey,
     transport,
     visit,
     vouchers,
     welcome,
 )
 from captive_portal.provider import Provider
-from edge_core import clock, i18n
+from edge_core import clock, i18n, uplink
 from edge_core.errors import StoreError
 from edge_core.store.replica import Replica
-from edge_core.web import compress, error_pages, security, stylesheet, templating
+from edge_core.web import compress, error_pages, readable_host, scripts, security, stylesheet, templating
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,7 +52,7 @@ _HERE = Path(__file__).parent
 _SHARED = Path(security.__file__).parent
 _BLUEPRINTS = (
     *(welcome, access, vouchers, sign_in, mail, status, mydata),
-    *(news, events, companies, plan, transport, services, pages),
+    *(news, events, companies, plan, transport, services, survey, pages),
 )
 _LARGEST_FORM = 16 * 1024
 _LONGEST_PATH = 1024
@@ -68,7 +70,9 @@ def create_app(settings: Settings, now: Callable[[], float] = clock.now) -> Flas
     known = i18n.load(_SHARED / "locales", _HERE / "locales")
     provider = Provider(settings.sign_in) if settings.sign_in.issuer else None
     app.extensions[visit.KEY] = visit.House(settings, replica, key, known, now, provider)
-    # After a request the last function runs first: compress, then headers.
+    # After a request the last function runs first: compress, then headers, then what is kept of it.
+    kept = caching.Caching()
+    kept.keep(app)
     security.harden(app)
     compress.compress(app)
     templating.install(app, now)
@@ -78,7 +82,10 @@ def create_app(settings: Settings, now: Callable[[], float] = clock.now) -> Flas
     app.register_blueprint(api.blueprint)
     for topic in _BLUEPRINTS:
         app.register_blueprint(topic.blueprint, url_prefix=topic.PREFIX)
+    scripts.install(app, _HERE / "static")
     _guard_address(app)
+    kept.offer(app)
+    readable_host.install(app)
     _explain_errors(app)
     app.context_processor(_context)
     return app
@@ -88,6 +95,7 @@ def _context() -> dict[str, object]:
     """Return what every page knows: the park, who is here, the form's token."""
     return {
         "park": visit.house().replica.park(),
+        "cut_since": _cut_since(),
         "site_name": visit.house().settings.site.name,
         "visit": visit.current(),
         "form_token": guard.token,
@@ -96,6 +104,12 @@ def _context() -> dict[str, object]:
         "sign_in_label": visit.house().settings.sign_in.label,
         "legal_record": held.LEGAL_RECORD,
     }
+
+
+def _cut_since() -> float | None:
+    """Return since when the uplink is cut (epoch seconds); None where it isn't, or nobody knows."""
+    known = uplink.read(visit.house().settings.run_dir)
+    return None if known is None or known.up else known.since
 
 
 def _guard_address(app: Flask) -> None:

@@ -1,42 +1,62 @@
 # SPDX-License-Identifier: EUPL-1.2
-"""The directory of the companies that work here: search by form, one page each."""
+"""The directory of the companies that work here: search by form or at each letter, one page each."""
 
 from __future__ import annotations
+
+from typing import Any
 
 from flask import Blueprint, abort, render_template, request
 
 from captive_portal import visit
+from edge_core.store import ways
 
 blueprint = Blueprint("companies", __name__)
 PREFIX = "/<lang:lang>/companies"
 _PAGE = 60
+_FOUND = 24  # whoever doesn't see it among these asks otherwise
 _LONGEST_QUESTION = 80
 _LAST_PAGE = 1000
+_TOLD = 6
 
 
 @blueprint.get("")
 def index() -> str:
     """List companies by name, a page at a time, or those that match what is asked."""
+    return render_template("companies/index.html", **_asked())
+
+
+@blueprint.get("/answers")
+def answers() -> str:
+    """Return the list alone, for the page that asks at each letter."""
+    return render_template("companies/answers.html", **_asked())
+
+
+def _asked() -> dict[str, Any]:
     replica = visit.house().replica
     asked = " ".join(request.args.get("q", "")[:_LONGEST_QUESTION].replace("\0", " ").split())
-    page = min(request.args.get("page", 1, type=int), _LAST_PAGE)
-    page = max(page, 1)
-    total = replica.count("companies")
-    found = (
-        replica.search(asked, ["companies"], _PAGE)
-        if asked
-        else replica.list("companies", limit=_PAGE, offset=(page - 1) * _PAGE)
-    )
-    more = not asked and page * _PAGE < total
-    return render_template("companies/index.html", companies=found, asked=asked, total=total, page=page, more=more)
+    page = max(1, min(request.args.get("page", 1, type=int), _LAST_PAGE))
+    if asked:
+        found = replica.search(asked, ["companies"], _FOUND)
+        return {"companies": found, "asked": asked, "total": 0, "page": 1, "more": False}
+    found, total = replica.list("companies", limit=_PAGE, offset=(page - 1) * _PAGE), replica.count("companies")
+    return {"companies": found, "asked": "", "total": total, "page": page, "more": page * _PAGE < total}
 
 
 @blueprint.get("/<key>")
 def one(key: str) -> str:
-    """Show one company, where it is, and what it offers."""
-    replica = visit.house().replica
-    company = replica.get("companies", key) or abort(404)
-    floor = replica.get("plans", str(company.get("floor") or "")) or {}
+    """Show one company: where it is, what it tells and what it offers."""
+    house = visit.house()
+    company = house.replica.get("companies", key) or abort(404)
+    floor = house.replica.get("plans", str(company.get("floor") or "")) or {}
     room = next((place for place in floor.get("places", []) if place.get("id") == company.get("room")), None)
-    offers = [service for service in replica.list("services") if service.get("provider") == key]
-    return render_template("companies/one.html", company=company, floor=floor, room=room, offers=offers)
+    known = {key, str(company.get("name"))}
+    return render_template(
+        "companies/one.html",
+        company=company,
+        floor=floor,
+        room=room,
+        leads=bool(room) and bool(ways.entrance(house.replica.list("plans"))),
+        offers=[service for service in house.replica.list("services") if service.get("provider") == key],
+        news=house.replica.of_company(key, _TOLD),
+        events=[event for event in house.replica.events_from(house.now(), 200) if event.get("organiser") in known],
+    )

@@ -6,11 +6,13 @@ from __future__ import annotations
 from flask import Blueprint, Response, abort, render_template
 
 from captive_portal import ics, visit
+from edge_core.web import dates
 from edge_core.web.templating import language
 
 blueprint = Blueprint("events", __name__)
 PREFIX = "/<lang:lang>/events"
 _SHOWN = 24
+_OTHERS = 6
 
 
 @blueprint.get("")
@@ -22,8 +24,17 @@ def index() -> str:
 
 @blueprint.get("/<key>")
 def one(key: str) -> str:
-    """Show one event."""
-    return render_template("events/one.html", item=visit.house().replica.get("events", key) or abort(404))
+    """Show one event, and when else it takes place."""
+    house = visit.house()
+    item = house.replica.get("events", key) or abort(404)
+    start = dates.parse(item.get("start"))
+    series = house.replica.series(item["series"], house.now(), _OTHERS + 1) if item.get("series") else []
+    return render_template(
+        "events/one.html",
+        item=item,
+        others=[other for other in series if other["id"] != key][:_OTHERS],
+        can_ask=bool(item.get("seats")) and start is not None and start.timestamp() > house.now(),
+    )
 
 
 @blueprint.get("/<key>.ics")

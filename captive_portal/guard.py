@@ -60,7 +60,7 @@ def check() -> None:
     """Refuse (403) a form that came from another site or was made for another device, and (429) too many of them."""
     limit(visit.house().limits.forms)
     origin = request.headers.get("Origin", _OPAQUE)
-    foreign = origin != _OPAQUE and urlsplit(origin).netloc.lower() != request.environ.get("HTTP_HOST", "").lower()
+    foreign = origin != _OPAQUE and hosts.of_origin(origin) != request.environ.get("HTTP_HOST", "").lower()
     if foreign or request.headers.get("Sec-Fetch-Site") == "cross-site":
         abort(403)
     if not visit.house().seal.check(request.form.get("token", ""), "form", visit.current().client.key):

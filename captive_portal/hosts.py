@@ -5,6 +5,9 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from edge_core.web import readable_host
 
 if TYPE_CHECKING:
     from edge_core.settings import Settings
@@ -16,7 +19,17 @@ _LOCAL = frozenset({"localhost", "127.0.0.1", "[::1]"})
 def split(header: str | None) -> tuple[str, str] | None:
     """Return (name, port or "") of a Host header (RFC 9110, 7.2), in lower case; None where it is none."""
     found = _HOST.fullmatch((header or "").strip().lower())
-    return (found["name"].rstrip("."), found["port"] or "") if found else None
+    return (
+        (found["name"].rstrip("."), found["port"] or "") if found and found["name"] != readable_host.NO_HOST else None
+    )
+
+
+def of_origin(origin: str) -> str | None:
+    """Return the host of an Origin header (RFC 6454, 7) in lower case; None where it can't be read."""
+    try:
+        return urlsplit(origin).netloc.lower() or None
+    except ValueError:
+        return None
 
 
 def own(settings: Settings) -> frozenset[str]:

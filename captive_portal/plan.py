@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: EUPL-1.2
-"""The plan of the park, drawn inside the page, with its places and who is there."""
+"""The plan of the park, drawn inside the page: its places, who is there, and the way to a place."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from flask import Blueprint, abort, render_template, request
 
 from captive_portal import visit
+from edge_core.store import ways
 from edge_core.web import drawing
 from edge_core.web.templating import language
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 blueprint = Blueprint("plan", __name__)
 PREFIX = "/<lang:lang>/plan"
+_STEP_FREE = "1"
+_Plans = list[dict[str, Any]]
 
 
 @blueprint.get("")
@@ -27,36 +30,55 @@ def index() -> str:
 
 @blueprint.get("/<key>")
 def one(key: str) -> str:
-    """Show one plan; `?place=` marks a place on it."""
+    """Show one plan; `?place=` marks a place and the way to it, from the entrance or from `?from=`."""
     plans = _plans()
     found = [plan for plan in plans if plan["id"] == key] or abort(404)
     return _show(plans, found[0])
 
 
-def _plans() -> list[dict[str, Any]]:
-    plans = visit.house().replica.list("plans")
-    return sorted(plans, key=lambda plan: (plan.get("level") or 0, plan["id"]))
+def _plans() -> _Plans:
+    return sorted(visit.house().replica.list("plans"), key=lambda plan: (plan.get("level") or 0, plan["id"]))
 
 
-def _show(plans: list[dict[str, Any]], plan: dict[str, Any]) -> str:
+def _show(plans: _Plans, plan: dict[str, Any]) -> str:
     chosen = request.args.get("place", "")
+    step_free = request.args.get("step-free") == _STEP_FREE
     places = [{**place, "label": language().text(place.get("name"))} for place in plan.get("places", [])]
+    named = {place.get("id"): language().text(place.get("name")) for each in plans for place in each.get("places", [])}
+    start = request.args.get("from", "") or ways.entrance(plans)
+    legs = ways.find(plans, start, chosen, step_free=step_free) if chosen else []
     marked = next((place for place in places if place.get("id") == chosen), None)
-    tenants: dict[str, list[dict[str, Any]]] = {}
-    for company in visit.house().replica.list("companies", limit=10_000):
-        if company.get("floor") == plan["id"]:
-            tenants.setdefault(str(company.get("room")), []).append(company)
-    drawn = _draw(plan, places, chosen)
     return render_template(
-        "plan/index.html", plans=plans, plan=plan, places=places, marked=marked, tenants=tenants, drawing=drawn
+        "plan/index.html",
+        plans=plans,
+        plan=plan,
+        places=places,
+        marked=marked,
+        chosen=chosen,
+        start=start,
+        named=named,
+        legs=legs,
+        floors={each["id"]: each.get("name") for each in plans},
+        step_free=step_free,
+        tenants=_tenants(plan["id"]),
+        drawing=_draw(plan, places, chosen, legs),
     )
 
 
-def _draw(plan: dict[str, Any], places: list[dict[str, Any]], chosen: str) -> Markup | None:
+def _tenants(plan: str) -> dict[str, list[dict[str, Any]]]:
+    """Return the companies of a floor by the place where they are."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for company in visit.house().replica.list("companies", limit=10_000):
+        if company.get("floor") == plan:
+            found.setdefault(str(company.get("room")), []).append(company)
+    return found
+
+
+def _draw(plan: dict[str, Any], places: list[dict[str, Any]], chosen: str, legs: list[ways.Leg]) -> Markup | None:
     path = visit.house().replica.blob_path(str(plan.get("svg") or ""))
     try:
         svg = path.read_bytes() if path else b""
     except OSError:
         svg = b""
     label = language().text(plan.get("name"))
-    return drawing.plan(svg, label, places, chosen)
+    return drawing.plan(svg, label, places, chosen, [leg.points for leg in legs if leg.plan == plan["id"]])

@@ -108,4 +108,15 @@ class RequestCreated(Event):
         return whole
 
 
-ALL: tuple[type[Event], ...] = (Up, Gap, PresenceWindow, SessionStarted, SessionEnded, RequestCreated)
+@dataclass(frozen=True, kw_only=True)
+class SurveyAnswered(Event):
+    """Somebody answered a one-tap question on the portal or a kiosk (`place`); nothing says who."""
+
+    type: ClassVar[str] = "eu.parvis.survey.answered.v1"
+    klass: ClassVar[str] = "usage"
+    survey: str
+    choice: str
+    place: str
+
+
+ALL: tuple[type[Event], ...] = (Up, Gap, PresenceWindow, SessionStarted, SessionEnded, RequestCreated, SurveyAnswered)

@@ -3,29 +3,23 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from flask import abort, render_template, request
 
+from edge_core.web import readable_host
 from kiosk.here import content
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
     from flask import Flask
 
 _ALWAYS = frozenset({"attract", "session"})
 _WAIT_SECONDS = "5"
-_LABEL = "[A-Za-z0-9_-]{1,63}"
-_HOST = re.compile(rf"(?=.{{1,255}}\Z)(?:{_LABEL}(?:\.{_LABEL})*\.?|\[[0-9A-Fa-f:.]+\])(?::[0-9]{{1,5}})?")
-_NO_HOST = "invalid"  # a name that nobody has (RFC 6761, 6.4)
 
 
 def install(app: Flask) -> None:
     """Ask these questions before every page."""
-    app.wsgi_app = _readable_host(app.wsgi_app)  # type: ignore[method-assign,assignment]
+    readable_host.install(app)
     app.before_request(_own_forms_only)
     app.before_request(_content_first)
 
@@ -35,17 +29,6 @@ def same_origin(origin: str | None, fetch_site: str | None, host: str) -> bool:
     if fetch_site is not None:
         return fetch_site in {"same-origin", "none"}
     return origin is None or origin.partition("://")[2] == host
-
-
-def _readable_host(inner: WSGIApplication) -> WSGIApplication:
-    """Replace a Host that is no host: the router refuses it so early that no page of ours could explain it."""
-
-    def answer(environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
-        if not _HOST.fullmatch(environ.get("HTTP_HOST", _NO_HOST)):
-            environ["HTTP_HOST"] = _NO_HOST
-        return inner(environ, start)
-
-    return answer
 
 
 def _own_forms_only() -> None:

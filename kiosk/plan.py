@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, Response, abort, render_template, request
+from markupsafe import Markup
 
+from edge_core.store import ways
+from edge_core.web import drawing as drawn
 from kiosk import drawing
 from kiosk.here import content, kiosk
 
@@ -27,7 +30,8 @@ _DRAWING_POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
 class Sheet:
     """A floor ready to be shown: its record, what its drawing shows (None: not here), its places, and two of them.
 
-    `chosen` is the place that was asked for, `here` the one where this kiosk stands.
+    `chosen` is the place that was asked for, `here` the one where this kiosk stands, `way` the lines between them that are
+    on this floor.
     """
 
     plan: Record
@@ -35,6 +39,7 @@ class Sheet:
     places: list[Record]
     chosen: Record | None
     here: Record | None
+    way: Markup
 
 
 @routes.get("/<view:view>/plan")
@@ -70,7 +75,16 @@ def sheet(key: object, place: object) -> Sheet | None:
     here = _standing(plan)
     chosen = next((found for found in places(plan) if found["id"] == place), None)
     others = [found for found in places(plan) if found is not here]
-    return Sheet(plan, _box(plan), others, chosen, here)
+    return Sheet(plan, _box(plan), others, chosen, here, _way(plan, chosen))
+
+
+def _way(plan: Record, chosen: Record | None) -> Markup:
+    """Return the way from this kiosk to a place, as far as it is on the floor of that place."""
+    floors = _floors()
+    standing = next((str(found["id"]) for each in floors if (found := _standing(each))), "")
+    start = standing or ways.entrance(floors)
+    legs = ways.find(floors, start, str(chosen["id"])) if chosen else []
+    return drawn.way(leg.points for leg in legs if leg.plan == plan["id"])
 
 
 def places(plan: Record) -> list[Record]:

@@ -35,9 +35,16 @@ _LOCAL_URL = re.compile(r"url\(#[\w-]+\)")
 _PIN = "M0 0c-6-8-9-11.500-9-15a9 9 0 0 1 18 0c0 3.500-3 7-9 15z"
 
 
-def plan(svg: bytes, label: str, places: Iterable[dict[str, Any]] = (), chosen: str = "") -> Markup | None:
+def plan(
+    svg: bytes,
+    label: str,
+    places: Iterable[dict[str, Any]] = (),
+    chosen: str = "",
+    legs: Iterable[Iterable[tuple[float, float]]] = (),
+) -> Markup | None:
     """Return the plan as inline SVG named `label`, a marker on each place {id, label, x, y}, the `chosen` one larger.
 
+    `legs` are the parts of a way on this plan, each the corners of a line.
     None where the file is no SVG that can be shown: the page then lists the places in words.
     """
     root = _parse(svg)
@@ -45,8 +52,17 @@ def plan(svg: bytes, label: str, places: Iterable[dict[str, Any]] = (), chosen: 
         return None
     shapes = Markup().join(_kept(child, chosen) for child in root)
     markers = Markup().join(_marker(place, chosen) for place in places)
-    return Markup('<svg class="plan" viewBox="{}" role="img" aria-label="{}">{}{}</svg>').format(
-        _view_box(root), label, shapes, markers
+    return Markup('<svg class="plan" viewBox="{}" role="img" aria-label="{}">{}{}{}</svg>').format(
+        _view_box(root), label, shapes, way(legs), markers
+    )
+
+
+def way(legs: Iterable[Iterable[tuple[float, float]]]) -> Markup:
+    """Return the lines of a way, each twice: a broad one that sets it off from the drawing, and its own."""
+    lines = (Markup(" ").join(Markup("{:g},{:g}").format(x, y) for x, y in leg) for leg in legs)
+    return Markup().join(
+        Markup('<polyline class="way-edge" points="{}"/><polyline class="way" points="{}"/>').format(line, line)
+        for line in lines
     )
 
 

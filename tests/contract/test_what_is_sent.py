@@ -39,6 +39,7 @@ SAMPLES = [
         request=uuid7(), kind="room", subject="salle-ossau", place="accueil",
         answers={"date": "2025-03-06", "comment": "Où ? « Là »"},
     ),
+    events.SurveyAnswered(survey="accueil", choice="good", place="portal"),
 ]  # fmt: skip
 
 

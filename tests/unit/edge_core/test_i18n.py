@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: EUPL-1.2
 """Choosing a language and its texts."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -88,3 +89,18 @@ def test_later_catalogue_wins_and_plural_is_french(tmp_path):
     assert languages["fr"].gettext("unknown text") == "unknown text"
     assert languages["fr"].ngettext("%(n)d thing", "%(n)d things", 0) == "ONE"
     assert languages["en"].ngettext("%(n)d thing", "%(n)d things", 0) == "MANY"
+
+
+@pytest.mark.parametrize("package", ["captive_portal", "kiosk", "edge_core/web"])
+def test_occitan_is_gascon_everywhere(package):
+    """One form of the language in all catalogues (docs/decisions/0008): no word that only its neighbours write."""
+    texts = " ".join(_strings(Path(__file__).parents[3] / package / "locales" / "oc.po"))
+    others = re.compile(
+        r"\b(amb|dins|fòrça|del|dels|aquò es|uèi|ièr|deman|pichon\w*|vòste|vòstre|benvenguda)\b", re.IGNORECASE
+    )
+    assert others.findall(texts) == []
+
+
+def _strings(path):
+    for message in i18n.read(path):
+        yield from (message.string if isinstance(message.string, tuple) else [message.string])

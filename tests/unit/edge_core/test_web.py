@@ -136,3 +136,10 @@ def test_an_icon_is_hidden_or_named():
     """Decoration is silent, a labelled icon has a name; an unknown one is still an icon."""
     assert 'aria-hidden="true"' in icons.icon("wifi")
     assert 'aria-label="A &lt;b&gt;"' in icons.icon("nope", "A <b>")
+
+
+def test_a_way_is_drawn_twice_and_holds_numbers_only():
+    """A broad line under its own, so that it shows on any drawing; corners are numbers whatever the content says."""
+    lines = str(drawing.way([[(0, 0), (10.5, 20)], []]))
+    assert lines.count('points="0,0 10.5,20"') == 2
+    assert drawing.way([]) == ""
