@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -53,6 +54,14 @@ class _Sites(http.server.BaseHTTPRequestHandler):
         pass
 
 
+class _SecureServer(_Server):
+    """The same over TLS, its handshake in the connection's own thread."""
+
+    def finish_request(self, request, client_address):
+        with contextlib.suppress(OSError), self.context.wrap_socket(request, server_side=True) as secure:
+            self.RequestHandlerClass(secure, client_address, self)
+
+
 class Detecting(Zone):
     """The zone, with what its detectors need."""
 
@@ -89,11 +98,26 @@ class Detecting(Zone):
                 server = type("Server", (_Server,), {"address_family": family})((address, 80), handler)
             threading.Thread(target=server.serve_forever, daemon=True).start()
             self.servers.append(server)
+        self._serve_securely()
         words = (sys.executable, "-m", "edge_core.cli", "run", "gateway", "--config", str(self.config))
         self.spawn("run", self.gateway, *words)
         until(lambda: set(self.pids()) >= PROCESSES, 30, "every process")
         until(self._answers, 20, "the portal")
         return self
+
+    def _serve_securely(self):
+        """Serve the detectors' sites over TLS too, with a certificate that the lab's authority signed."""
+        chain, key = self.authority.issue("www.google.com", "www.gstatic.com")
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(chain, key)
+        for address in (self.WEB4, self.WEB6):
+            handler = type("Handler", (_Sites,), {"asked": self.asked})
+            family = socket.AF_INET6 if ":" in address else socket.AF_INET
+            with inside(self.internet):
+                server = type("Server", (_SecureServer,), {"address_family": family})((address, 443), handler)
+            server.context = context
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+            self.servers.append(server)
 
     def _answers(self):
         with inside(self.gateway), contextlib.suppress(OSError):
