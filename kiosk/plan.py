@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, Response, abort, render_template, request
-from markupsafe import Markup
 
 from edge_core.store import ways
 from edge_core.web import drawing as drawn
@@ -16,6 +15,8 @@ from kiosk.here import content, kiosk
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from markupsafe import Markup
 
     from edge_core.store.replica import Record
 
@@ -30,8 +31,8 @@ _DRAWING_POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
 class Sheet:
     """A floor ready to be shown: its record, what its drawing shows (None: not here), its places, and two of them.
 
-    `chosen` is the place that was asked for, `here` the one where this kiosk stands, `way` the lines between them that are
-    on this floor.
+    `chosen` is the place that was asked for, `here` the one where this kiosk stands, `way` the lines between them on
+    this floor.
     """
 
     plan: Record
