@@ -36,7 +36,9 @@ class Guest:
 
     def join(self) -> talk.Answer:
         """Associate, get a lease, and take it; joining again is coming back with the same phone."""
-        if not self._joined:
+        if self._joined:
+            lease.ip_batch(f"addr flush dev {_INTERFACE}\n")
+        else:
             lease.join(_INTERFACE)
             self._joined = True
         given = real_dhcp.obtain(_INTERFACE, self._folder)

@@ -96,6 +96,16 @@ def test_a_dry_run_works_and_finds_nothing(site):
     assert (dry.code, dry.changed) == (0, 0), dry.text[-4000:]
 
 
+def test_a_dry_run_of_an_update_changes_nothing(site, bundle, tmp_path):
+    """`--check` with a release that the device doesn't have says so, and the device goes on as it is."""
+    other = site.broken.release(bundle, tmp_path)
+    running = site.box.out("readlink /opt/parvis/current")
+    dry = site.provision.play(site.box, "--check", "-e", f"parvis_bundle={other}")
+    assert dry.code == 0, dry.text[-4000:]
+    assert dry.changed > 0
+    assert site.box.out("readlink /opt/parvis/current; ls /opt/parvis/releases | wc -l") == f"{running}\n1"
+
+
 def test_nothing_complains(site):
     """No unit was started twice, and the sandbox refused nothing that a process noticed."""
     restarts = site.box.out("systemctl show -p NRestarts --value " + " ".join(SERVICES)).split()
