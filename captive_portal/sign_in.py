@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hmac
 import secrets
+from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -152,7 +153,15 @@ def _redirect() -> str:
 def _open_already(settings: Settings) -> bool:
     """Tell whether the provider stands in the walled garden, so that signing in needs no access before."""
     host = urlsplit(settings.sign_in.issuer).hostname or ""
-    return any(host == name or host.endswith(f".{name}") for name in settings.walled_garden.hosts)
+    return any(_within(host, place) for place in settings.walled_garden.hosts)
+
+
+def _within(host: str, place: str) -> bool:
+    """Tell whether a host is, or is below, a name; or whether an address is in a network."""
+    try:
+        return ip_address(host) in ip_network(place)
+    except ValueError:
+        return host == place or host.endswith(f".{place}")
 
 
 def _show(trouble: str) -> str:
