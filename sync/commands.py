@@ -17,6 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from edge_core import clock, settings
 from edge_core.errors import ParvisError, ProcessError
 from edge_core.store.replica import Replica
+from sync import stick
 from sync.downlink import Downlink
 
 if TYPE_CHECKING:
@@ -144,6 +145,26 @@ def content_status(config: Path, *, as_json: bool) -> None:
     else:
         age = int(clock.now() - (state.checked_at or 0.0))
         click.echo(f"Content version {state.version}, verified {age} s ago.")
+
+
+@content.command("import")
+@_config
+@click.argument("place", type=click.Path(exists=True, path_type=Path))
+def content_import(config: Path, place: Path) -> None:
+    """Take the content of a stick: PLACE is a folder, or a block device that is mounted read-only (as root)."""
+    with closing(Downlink(settings.load(config))) as downlink, bar() as progress:
+
+        def told(done: int, total: int) -> None:
+            progress("files", done, total)
+
+        if place.is_dir():
+            result = stick.take(downlink, place, told)
+        else:
+            with stick.mounted(str(place)) as folder:
+                result = stick.take(downlink, folder, told)
+    if result.error is not None:
+        raise result.error
+    click.echo(f"Content version {result.version}{', just applied' if result.changed else ', nothing new'}.")
 
 
 @content.command("rollback")

@@ -8,9 +8,10 @@ set -eu
 #   udhcpc: a phone's real DHCP client                         chromium: a phone's and a kiosk's real browser
 #   isc-dhcp-client, dhcpcd-base, ndisc6, network-manager, firefox-esr: real systems that detect a portal, in tests
 #   nginx-light: the portal's front on devices, in tests
+#   umockdev, e2fsprogs: tests plug devices in that aren't there
 #   conntrack, tcpdump: tests look at the kernel and the wire  python3-venv, python3-dev, gcc: the virtual environment
 wanted="nftables:nft dnsmasq-base:dnsmasq iproute2:ip mosquitto:mosquitto udhcpc:udhcpc chromium:chromium
-        conntrack:conntrack tcpdump:tcpdump procps:ps util-linux:unshare
+        conntrack:conntrack tcpdump:tcpdump procps:ps util-linux:unshare umockdev:umockdev-wrapper e2fsprogs:mkfs.ext4
         isc-dhcp-client:dhclient dhcpcd-base:dhcpcd ndisc6:rdisc6 network-manager:NetworkManager dbus-daemon:dbus-daemon
         firefox-esr:firefox-esr nginx-light:nginx"
 
@@ -19,6 +20,8 @@ missing=
 for pair in $wanted; do
     command -v "${pair#*:}" >/dev/null 2>&1 || missing="$missing ${pair%%:*}"
 done
+/usr/bin/python3 -c 'import gi; gi.require_version("UMockdev", "1.0")' 2>/dev/null ||
+    missing="$missing gir1.2-umockdev-1.0 python3-gi"
 python3 -c 'import ensurepip, venv' 2>/dev/null || missing="$missing python3-venv"
 [ -n "$missing" ] || exit 0
 

@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: EUPL-1.2
+"""The third road: a USB stick with a copy of the repository. What is on it is verified as if it came from anywhere.
+
+It is mounted read-only, without devices, set-user-id or execution, by a helper command that does nothing else, and
+every file is opened by a name that can't leave the stick.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import subprocess
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tuf.api.exceptions import DownloadError, DownloadHTTPError
+from tuf.ngclient import FetcherInterface
+
+from edge_core import logs
+from edge_core.errors import ContentError
+from sync.downlink.road import Road
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from edge_core.hotplug import Change
+    from edge_core.settings import Settings
+    from sync.downlink import Downlink, Result
+    from sync.downlink.apply import Progress
+
+_URL = "stick://here"
+_NODE = re.compile(r"/dev/[a-z0-9]{1,20}")
+_MOUNT = ("mount", "--read-only", "--options", "ro,nosuid,nodev,noexec,noatime")
+_PIECE = 256 << 10
+_SECONDS = 30  # that mounting may take; a stick with a bad contact may hang in the kernel
+_PLACES = ("", "parvis", "repository")  # where a repository may be on a stick
+_log = logs.get(__name__)
+
+
+class FolderFetcher(FetcherInterface):
+    """Reads a repository in a folder as if it were a web server; follows no symbolic link."""
+
+    def __init__(self, folder: Path) -> None:
+        """Take the folder."""
+        self._folder = folder
+
+    def _fetch(self, url: str) -> Iterator[bytes]:
+        return self._pieces(self._open(url.removeprefix(_URL).lstrip("/")))
+
+    def _open(self, name: str) -> int:
+        """Open a file part by part, so that neither `..` nor a link leads out of the folder."""
+        parts = name.split("/")
+        if any(part in ("", ".", "..") or "\0" in part for part in parts):
+            raise DownloadHTTPError(f"no such file {name!r}", 404)
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+        here = -1
+        try:
+            here = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            for part in parts:
+                here, before = os.open(part, flags, dir_fd=here), here
+                os.close(before)
+            if not stat.S_ISREG(os.fstat(here).st_mode):
+                raise FileNotFoundError(name)
+        except OSError as error:
+            if here >= 0:
+                os.close(here)
+            if isinstance(error, (FileNotFoundError, NotADirectoryError)) or error.errno == 40:  # ELOOP: a link
+                raise DownloadHTTPError(f"no such file {name!r}", 404) from error
+            raise DownloadError(f"{name} can't be read ({error.strerror})") from error
+        return here
+
+    def _pieces(self, descriptor: int) -> Iterator[bytes]:
+        with os.fdopen(descriptor, "rb") as file:
+            try:
+                while piece := file.read(_PIECE):
+                    yield piece
+            except OSError as error:  # pulled half-way
+                raise DownloadError(f"the stick was pulled out ({error.strerror})") from error
+
+
+def repository_in(folder: Path) -> Path | None:
+    """Return where a repository is on a stick, or None."""
+    for place in _PLACES:
+        if (folder / place / "metadata" / "timestamp.json").is_file():
+            return folder / place
+    return None
+
+
+def take(downlink: Downlink, folder: Path, progress: Progress | None = None) -> Result:
+    """Bring the content of a folder to this device, verified. Raises ContentError where there is no repository."""
+    found = repository_in(folder)
+    if found is None:
+        raise ContentError(
+            f"There is no content repository in {folder}.",
+            remedy="Copy the whole published repository to the stick, or into its folder parvis/.",
+        )
+    return downlink.check(Road(_URL, FolderFetcher(found)), progress)
+
+
+@contextmanager
+def mounted(node: str) -> Iterator[Path]:
+    """Mount a stick read-only for the block. Raises ContentError. Needs the right to mount."""
+    if not _NODE.fullmatch(node):
+        raise ContentError(f"{node!r} is no block device.", remedy="Name it as /dev/sda1.")
+    with tempfile.TemporaryDirectory(prefix="parvis-stick-") as name:
+        _run([*_MOUNT, node, name], f"{node} can't be mounted")
+        try:
+            yield Path(name)
+        finally:
+            _run(["umount", "--lazy", name], f"{node} can't be released")
+
+
+def _run(words: list[str], what: str) -> None:
+    try:
+        done = subprocess.run(words, capture_output=True, text=True, timeout=_SECONDS, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise ContentError(f"{what} ({error}).", remedy="Try another stick or port.") from error
+    if done.returncode:
+        raise ContentError(f"{what} ({done.stderr.strip()[:200]}).", remedy="Use FAT32, exFAT or ext4.")
+
+
+def react(change: Change, settings: Settings, downlink: Downlink) -> Result | None:
+    """Take the content of a stick that was plugged in; None for everything else, and for one without a repository."""
+    if not change.came or change.device.role != "stick" or settings.content.root is None:
+        return None
+    try:
+        with mounted(change.device.node) as folder:
+            result = take(downlink, folder)
+    except ContentError as error:
+        _log.warning("stick_not_taken", reason=str(error))
+        return None
+    _log.info("stick_taken", version=result.version, changed=result.changed, reason=str(result.error or ""))
+    return result

@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: EUPL-1.2
+"""A stick with the repository on it: verified like any road, read-only, and harmless when it is hostile or pulled."""
+
+import shutil
+import subprocess
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from tuf.api.exceptions import DownloadError
+
+from edge_core import clock, settings
+from edge_core.errors import ContentError
+from edge_core.hotplug import Change, Plugged, role_of
+from edge_core.store.replica import Replica
+from sync import stick
+from sync.downlink import Downlink
+from sync.publish import keys, publisher
+
+pytestmark = pytest.mark.integration
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def place(tmp_path):
+    shutil.copytree(ROOT / "content" / "demo", tmp_path / "source")
+    keys.make(tmp_path / "keys", clock.now())
+    publisher.publish(tmp_path / "source", tmp_path / "stick" / "parvis", tmp_path / "keys", clock.now())
+    file = tmp_path / "device.toml"
+    file.write_text(
+        f'[site]\nid = "site"\nname = "Site"\n[device]\nid = "device"\nstate_dir = "{tmp_path}/state"\n'
+        f'[content]\nroot = "{tmp_path}/keys/root.json"\n',
+        encoding="utf-8",
+    )
+    configuration = settings.load(file, {})
+    with closing(Downlink(configuration)) as downlink, closing(Replica(configuration.content_db)) as replica:
+        yield tmp_path, downlink, replica, configuration
+
+
+def test_content_comes_from_a_stick(place):
+    """A device without any network takes what a stick holds, and tells how far it is."""
+    folder, downlink, replica, _ = place
+    seen = []
+    result = stick.take(downlink, folder / "stick", lambda done, total: seen.append((done, total)))
+    assert (result.version, result.error) == (1, None)
+    assert replica.park()["name"] == "Parc Exemple"
+    assert seen == [(0, 2), (1, 2)]
+
+
+def test_a_stick_with_nothing_on_it_is_said(place, tmp_path):
+    """No repository: the message says what to copy where."""
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ContentError, match="no content repository"):
+        stick.take(place[1], tmp_path / "empty")
+
+
+def test_an_older_stick_takes_nothing_back(place):
+    """Yesterday's stick can't roll a device back."""
+    folder, downlink, replica, _ = place
+    shutil.copytree(folder / "stick", folder / "yesterday")
+    text = (folder / "source" / "companies.csv").read_text(encoding="utf-8")
+    (folder / "source" / "companies.csv").write_text(text.replace("couvreurs", "zingueurs"), encoding="utf-8")
+    publisher.publish(folder / "source", folder / "stick" / "parvis", folder / "keys", clock.now())
+    assert stick.take(downlink, folder / "stick").version == 2
+    assert "rolled back" in str(stick.take(downlink, folder / "yesterday").error)
+    assert "zingueurs" in replica.get("companies", "exemple-ardoise")["activity"]["fr"]
+
+
+def test_links_on_a_stick_lead_nowhere(place):
+    """A file of the stick that is a link to a file of the device is not read."""
+    folder, downlink, replica, _ = place
+    for path in (folder / "stick" / "parvis" / "snapshots").iterdir():
+        path.rename(folder / path.name)
+        path.symlink_to(folder / path.name)
+    assert stick.take(downlink, folder / "stick").error is not None
+    assert replica.version() is None
+    fetcher = stick.FolderFetcher(folder / "stick" / "parvis")
+    for name in ("../../keys/root.json", "metadata/../../../keys/root.json", "/etc/passwd", "metadata", "a\0b"):
+        with pytest.raises(DownloadError):
+            fetcher.download_bytes(f"stick:///{name}", 1000)
+
+
+@pytest.mark.parametrize("kept", range(12))
+def test_a_stick_that_is_pulled_changes_nothing(place, monkeypatch, kept):
+    """Pulled after any number of files, the content before stays, whole; the next stick completes it."""
+    folder, downlink, replica, _ = place
+    real, opened = stick.FolderFetcher._open, []
+
+    def pulled(self, name):
+        opened.append(name)
+        if len(opened) > kept:
+            raise DownloadError("the stick was pulled out")
+        return real(self, name)
+
+    monkeypatch.setattr(stick.FolderFetcher, "_open", pulled)
+    result = stick.take(downlink, folder / "stick")
+    assert result.error is not None
+    assert replica.version() is None
+    monkeypatch.setattr(stick.FolderFetcher, "_open", real)
+    assert stick.take(downlink, folder / "stick").version == 1
+
+
+def test_a_stick_is_mounted_without_any_right(place, tmp_path):
+    """A real file system is mounted read-only, without devices, set-user-id or execution, and released."""
+    image = tmp_path / "stick.img"
+    subprocess.run(["truncate", "-s", "8M", str(image)], check=True)
+    made = subprocess.run(
+        ["mkfs.ext4", "-q", "-d", str(tmp_path / "stick"), str(image)], check=False, capture_output=True
+    )
+    loop = subprocess.run(["losetup", "--find", "--show", str(image)], check=False, capture_output=True, text=True)
+    if made.returncode or loop.returncode:
+        pytest.skip(f"no loop device here: {loop.stderr.strip()}")
+    node = loop.stdout.strip()
+    try:
+        with stick.mounted(node) as folder:
+            options = next(
+                line.split()[3] for line in Path("/proc/mounts").read_text().splitlines() if str(folder) in line
+            )
+            assert {"ro", "nosuid", "nodev", "noexec"} <= set(options.split(","))
+            assert stick.take(place[1], folder).version == 1
+        assert str(folder) not in Path("/proc/mounts").read_text()
+        change = Change(came=True, device=Plugged("stick", node, "PARVIS", "ext4"))
+        assert stick.react(change, place[3], place[1]).version == 1
+    finally:
+        subprocess.run(["losetup", "--detach", node], check=True)
+
+
+@pytest.mark.parametrize("node", ["sda1", "/dev/../etc/passwd", "/dev/sda1 -o rw", "--bind", "/tmp/x"])
+def test_only_block_devices_are_mounted(node):
+    """What is no plain name below /dev never reaches the mount command."""
+    with pytest.raises(ContentError, match="no block device"), stick.mounted(node):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("properties", "role"),
+    [
+        ({"ID_BUS": "usb", "ID_FS_TYPE": "vfat"}, "stick"),
+        ({"ID_BUS": "usb", "ID_FS_TYPE": "crypto_LUKS"}, None),
+        ({"ID_BUS": "ata", "ID_FS_TYPE": "ext4"}, None),
+        ({"ID_BUS": "usb"}, None),
+    ],
+)
+def test_not_every_disk_is_a_stick(properties, role):
+    """Only a file system that we read, on the USB bus, is a stick."""
+    found = role_of("block", "/dev/sdb1", properties, {})
+    assert (found.role if found else None) == role
