@@ -28,6 +28,7 @@ class _Row:
     """A session as the person reads it; the MAC stays on this device."""
 
     mac: str
+    address: str
     session: str
     plan: str
     remaining_seconds: int
@@ -57,11 +58,16 @@ def list_(config: str, *, as_json: bool) -> None:
     if as_json:
         options.print_json([vars(row) for row in rows])
         return
-    table = Table("Device", "Plan", "Time left", "Sent", "Received", "Session", title=f"{len(rows)} sessions")
+    table = Table("Device", "Address", "Plan", "Time left", "Sent", "Received", title=f"{len(rows)} sessions")
     for row in rows:
         minutes, seconds = divmod(row.remaining_seconds, 60)
         table.add_row(
-            row.mac, row.plan, f"{minutes} min {seconds:02} s", _size(row.up_bytes), _size(row.down_bytes), row.session
+            row.mac,
+            row.address,
+            row.plan,
+            f"{minutes} min {seconds:02} s",
+            _size(row.up_bytes),
+            _size(row.down_bytes),
         )
     Console().print(table)
 
@@ -86,14 +92,23 @@ def end(config: str, mac: str, *, as_json: bool) -> None:
 
 
 def _rows(settings: Settings) -> list[_Row]:
+    """Return the sessions that hold; traffic as the agent counts it now, or as it wrote it down when it is away."""
     connection = database.open_edge(settings.edge_db)
     now = clock.now()
     recorded = usage.load(connection)
-    return [_row(grant, recorded.get(grant.id, usage.Usage()), now) for grant in grants.active(connection, now)]
+    answer = control.ask(settings.agent_socket, {"op": "status"}) or {}
+    live = {row["mac"]: row for row in answer.get("sessions", [])}
+    return [
+        _row(grant, live.get(grant.mac), recorded.get(grant.id, usage.Usage()), now)
+        for grant in grants.active(connection, now)
+    ]
 
 
-def _row(grant: grants.Grant, used: usage.Usage, now: float) -> _Row:
-    return _Row(grant.mac, grant.session, grant.plan, round(grant.remaining(now)), used.up_bytes, used.down_bytes)
+def _row(grant: grants.Grant, live: dict[str, Any] | None, recorded: usage.Usage, now: float) -> _Row:
+    address, up, down = "", recorded.up_bytes, recorded.down_bytes
+    if live:
+        address, up, down = live["address"] or "", live["up_bytes"], live["down_bytes"]
+    return _Row(grant.mac, address, grant.session, grant.plan, round(grant.remaining(now)), up, down)
 
 
 def _size(count: float) -> str:

@@ -23,7 +23,7 @@ from edge_core.store import grants, outbox, requests
 pytestmark = [pytest.mark.netns, pytest.mark.timeout(240)]
 PYTHON = (sys.executable, "-m")
 PLATFORM_PORT, BROKER_PORT = 8090, 1884
-PROCESSES = ("agent", "dnsmasq", "portal", "broker", "sync")
+PROCESSES = ("agent", "dnsmasq", "advertiser", "portal", "front", "broker", "sync")
 FETCH = "import sys, urllib.request; print(urllib.request.urlopen(sys.argv[1], timeout=5).read().decode())"
 
 
@@ -151,6 +151,15 @@ def streaming(guest, zone):
         yield echoes
 
 
+def listing(zone):
+    """Return what a technician's script reads of the sessions."""
+    command = ["ip", "netns", "exec", zone.gateway, *PYTHON, "edge_core.cli", "session", "list", "--json"]
+    done = subprocess.run(
+        [*command, "--config", str(zone.config)], capture_output=True, text=True, timeout=30, check=True
+    )
+    return json.loads(done.stdout)
+
+
 def test_kill_of_any_process_loses_no_event_and_no_session(whole):
     """Each process is killed in turn while people ask and a guest is online: all is there afterwards, once."""
     zone = whole.zone
@@ -183,6 +192,9 @@ def test_stopping_stays_closed_and_keeps_sessions(whole):
     zone.grant(online)
     assert control.nudge(whole.settings.agent_socket)
     until(lambda: online.get(f"http://{zone.WEB4}/")[0] == 200, 5, "the Internet")
+    (listed,) = listing(zone)
+    assert (listed["mac"], listed["address"]) == (online.mac, online.address)
+    until(lambda: listing(zone)[0]["down_bytes"] > 0, 15, "the count of what was read")
     with streaming(online, zone) as echoes:
         zone.kill("run", signal.SIGTERM)
         assert echoes()
