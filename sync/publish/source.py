@@ -11,7 +11,19 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from edge_core.errors import ContentError
 from sync.downlink.repository_format import LANGUAGES
-from sync.publish import calendars, directory, documents, feeds, floors, images, notices, rows, tables, timetables
+from sync.publish import (
+    access,
+    calendars,
+    directory,
+    documents,
+    feeds,
+    floors,
+    images,
+    notices,
+    rows,
+    tables,
+    timetables,
+)
 from sync.publish.problems import Problems
 
 if TYPE_CHECKING:
@@ -19,7 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _KNOWN = re.compile(
-    r"park\.toml|(companies|services|ads|surveys)\.(csv|xlsx)|news.*\.(rss|atom|xml)|events|news|plan|gtfs|pages"
+    r"park\.toml|(companies|services|ads|surveys|access)\.(csv|xlsx)|news.*\.(rss|atom|xml)|events|news|plan|gtfs|pages"
     r"|images|README.*|\..*|.*~"
 )
 _TOML_LINE = re.compile(r"at line (\d+)")
@@ -59,6 +71,7 @@ def read(
         "plans": plans,
         "ads": notices.ads(folder, problems),
         "surveys": notices.surveys(folder, problems),
+        "access": access.plans(folder, problems),
         "stops": timetables.stops(folder, problems),
     }
     _name_companies(collections)

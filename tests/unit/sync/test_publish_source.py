@@ -12,6 +12,7 @@ import openpyxl
 import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 
+from captive_portal import plans
 from edge_core.store import ways
 from sync.publish import source
 from sync.publish.problems import SourceError
@@ -54,7 +55,7 @@ def test_the_demo_is_published_whole(demo):
 
 
 @pytest.mark.parametrize(
-    "name", ["park", "pages", "companies", "events", "news", "services", "plans", "stops", "ads", "surveys"]
+    "name", ["park", "pages", "companies", "events", "news", "services", "plans", "stops", "ads", "surveys", "access"]
 )
 def test_records_are_as_the_contract_says(demo, name):
     """Each record of the demo is valid by the JSON Schema of its collection."""
@@ -318,3 +319,29 @@ def test_slips_in_the_newer_files_are_named(folder, file, old, new, said):
     """Each mistake stops the publication and says where it is."""
     edit(folder / file, old, new)
     assert any(said in problem for problem in problems(folder))
+
+
+@pytest.mark.parametrize(
+    ("cells", "word"),
+    [
+        ("libre,tap,Libre,60,,,,", "ways"),
+        ("libre,click,Libre,0,,,,", "minutes"),
+        ("libre,click,Libre,60,5,,,", "rate_down"),
+        ("libre,click,Libre,60,,,18:00-08:00,", "hours"),
+        ("libre,click,Libre,60,,,1-5 18:00-08:00,", "hours"),
+        ("libre,click,Libre,60,,,5-1 08:00-18:00,", "days"),
+    ],
+)
+def test_a_plan_that_nobody_could_use_is_not_published(folder, cells, word):
+    """A wrong way, duration, rate or hour is told with its line, before a device could misread it."""
+    header = "id,ways,name_fr,minutes,rate_down,quota,hours,devices"
+    (folder / "access.csv").write_text(f"{header}\n{cells}\n", encoding="utf-8")
+    assert any("access.csv" in problem and word in problem for problem in problems(folder))
+
+
+def test_what_is_published_is_what_the_portal_reads(demo):
+    """Every plan of the demo makes sense to the portal, with the limits that its table says."""
+    read = {key: plans.read({"id": key, **record}) for key, record in demo.collections["access"].items()}
+    assert None not in read.values()
+    assert (read["visiteur"].limits.quota, read["visiteur"].devices) == (20_000_000_000, 2)
+    assert plans.for_way(read.values(), plans.CLICK).seconds == 4 * 3600
