@@ -12,7 +12,7 @@ export PLATFORM_PORT ?= 8082
 .PHONY: help setup packages demo test soak lint format bench wheel lock clean
 
 help: ## Say what there is
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(VENV)/.ready ## Install what demo and tests need: Debian packages (as root) and the locked Python packages
 
@@ -52,6 +52,14 @@ bench: setup ## Measure: make bench NAME=spine
 
 wheel: setup ## Build the wheel
 	@$(BIN)/python -m build --wheel --no-isolation --outdir dist
+
+bundle: setup ## Pack a release that devices install without the Internet
+	@$(BIN)/python ansible/bundle.py
+
+deploy-test: setup ## Provision whole machines in containers, as root; takes minutes
+	@lab/machine/packages.sh
+	@cd ansible && ../build/deploy-venv/bin/ansible-lint -q
+	@PARVIS_DEPLOY=1 $(BIN)/python -m pytest -m deploy tests/deploy
 
 lock: ## Resolve the dependencies again, for every Python that we support
 	@$(PYTHON) -m venv build/lock && build/lock/bin/pip install --quiet uv
