@@ -2,7 +2,7 @@
 """The outbox: events wait here until the platform has acknowledged them after its own commit.
 
 Any service appends, inside the transaction of what the event tells; only `sync` deletes.
-At every moment created = acked + pending + dropped, and `account` counts each of the four on its own.
+At every moment created = acked + pending + dropped; `account` tells the four, `recount` compares them with the rows.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 
 _COUNT_DROPPED = (
-    "INSERT INTO account (class, dropped) VALUES (?, ?)"
-    " ON CONFLICT (class) DO UPDATE SET dropped = dropped + excluded.dropped"
+    "INSERT INTO account (class, dropped, pending) VALUES (?1, ?2, -?2)"
+    " ON CONFLICT (class) DO UPDATE SET dropped = dropped + ?2, pending = pending - ?2"
 )
 
 
@@ -60,7 +60,8 @@ def append(connection: sqlite3.Connection, event: Event, now: float) -> int:
         "data": event.data(),
     }
     connection.execute(
-        "INSERT INTO account (class, created) VALUES (?, 1) ON CONFLICT (class) DO UPDATE SET created = created + 1",
+        "INSERT INTO account (class, created, pending) VALUES (?, 1, 1)"
+        " ON CONFLICT (class) DO UPDATE SET created = created + 1, pending = pending + 1",
         [event.klass],
     )
     row = connection.execute(
@@ -141,8 +142,8 @@ def acknowledge(connection: sqlite3.Connection, seq: int) -> int:
     connection.execute("DELETE FROM outbox WHERE seq <= ?", [seq])
     # A class that the account doesn't know is a damaged one: it counts all the same, or the account would not sum.
     connection.executemany(
-        "INSERT INTO account (class, acked) VALUES (?, ?)"
-        " ON CONFLICT (class) DO UPDATE SET acked = acked + excluded.acked",
+        "INSERT INTO account (class, acked, pending) VALUES (?1, ?2, -?2)"
+        " ON CONFLICT (class) DO UPDATE SET acked = acked + ?2, pending = pending - ?2",
         [tuple(row) for row in counts],
     )
     return sum(row[1] for row in counts)
@@ -165,7 +166,39 @@ def drop(connection: sqlite3.Connection, first: int, last: int) -> int:
 def account(connection: sqlite3.Connection) -> Account:
     """Return the loss account, read in one statement so that its parts belong together."""
     row = connection.execute(
-        "SELECT coalesce(sum(created), 0), coalesce(sum(acked), 0), (SELECT count(*) FROM outbox),"
+        "SELECT coalesce(sum(created), 0), coalesce(sum(acked), 0), coalesce(sum(pending), 0),"
         " coalesce(sum(dropped), 0) FROM account"
     ).fetchone()
     return Account(*row)
+
+
+def accounts(connection: sqlite3.Connection) -> dict[str, Account]:
+    """Return the loss account of each class."""
+    rows = connection.execute("SELECT class, created, acked, pending, dropped FROM account ORDER BY class")
+    return {str(row[0]): Account(*row[1:]) for row in rows.fetchall()}
+
+
+def oldest_time(connection: sqlite3.Connection, klass: str) -> str | None:
+    """Return when the oldest event of a class that waits was recorded (RFC 3339, by this device's clock)."""
+    row = connection.execute("SELECT body FROM outbox WHERE class = ? ORDER BY seq LIMIT 1", [klass]).fetchone()
+    try:
+        return str(json.loads(row[0])["time"]) if row else None
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def recount(connection: sqlite3.Connection) -> bool:
+    """Compare, inside the caller's transaction, what is counted as waiting with what waits; mend it; tell if it was so.
+
+    Only a database that was changed behind our back differs.
+    """
+    rows = dict(connection.execute("SELECT class, count(*) FROM outbox GROUP BY class").fetchall())
+    known = dict(connection.execute("SELECT class, pending FROM account").fetchall())
+    wrong = {klass for klass in rows.keys() | known.keys() if rows.get(klass, 0) != known.get(klass, 0)}
+    for klass in wrong:
+        connection.execute(
+            "INSERT INTO account (class, pending) VALUES (?, ?)"
+            " ON CONFLICT (class) DO UPDATE SET pending = excluded.pending",
+            [klass, rows.get(klass, 0)],
+        )
+    return not wrong

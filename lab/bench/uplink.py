@@ -86,8 +86,8 @@ def _fill(device: Device, n: int) -> None:
     connection.execute("BEGIN IMMEDIATE")
     connection.executemany("INSERT INTO outbox (class, type, body) VALUES (?, ?, ?)", map(row, range(n)))
     connection.execute(
-        "INSERT INTO account (class, created) VALUES ('usage', ?)"
-        " ON CONFLICT (class) DO UPDATE SET created = created + excluded.created",
+        "INSERT INTO account (class, created, pending) VALUES ('usage', ?1, ?1)"
+        " ON CONFLICT (class) DO UPDATE SET created = created + ?1, pending = pending + ?1",
         [n],
     )
     connection.execute("COMMIT")

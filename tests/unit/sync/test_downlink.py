@@ -52,7 +52,7 @@ class Site:
         self.source = Path(shutil.copytree(ROOT / "content" / "demo", folder / "source"))
         self.repository, self.keys = folder / "repository", folder / "keys"
         keys.make(self.keys, NOW)
-        content = SimpleNamespace(url="http://repository.example/", root=self.keys / "root.json")
+        content = SimpleNamespace(url="http://repository.example/", root=self.keys / "root.json", share=None)
         self.settings = SimpleNamespace(
             content=content,
             content_db=folder / "state" / "content.db",

@@ -46,7 +46,7 @@ class Park:
         keys.make(self.keys, NOW, **making)
         shutil.copy(self.keys / "root.json", folder / "trusted.json")
         self.settings = SimpleNamespace(
-            content=SimpleNamespace(url="http://repository.example/", root=folder / "trusted.json"),
+            content=SimpleNamespace(url="http://repository.example/", root=folder / "trusted.json", share=None),
             content_db=folder / "state" / "content.db",
             blobs_dir=folder / "state" / "blobs",
             tuf_dir=folder / "state" / "tuf",
