@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from captive_portal import visit
 from edge_core.i18n import N_
-from edge_core.store import usage
+from edge_core.store import grants, usage
 
 if TYPE_CHECKING:
     from edge_core.store.grants import Grant
@@ -37,6 +37,8 @@ def of_device(passed_until: float | None) -> dict[str, dict[str, Any]]:
     held: dict[str, dict[str, Any]] = {}
     if here.grant:
         held |= _session(here.grant)
+    elif here.client.mac and grants.ended_of(visit.house().edge(), here.client.mac):
+        held["address"] = {"mac": here.client.mac}
     if passed_until is not None:
         held["pass"] = {"until": _time(passed_until)}
     return held

@@ -191,6 +191,12 @@ def forget(connection: sqlite3.Connection, grant: Grant, now: float) -> None:
     )
 
 
+def ended_of(connection: sqlite3.Connection, mac: str) -> list[Grant]:
+    """Return the grants of a device that are over and whose end was not told yet: until then its address is held."""
+    rows = connection.execute(f"SELECT {_COLUMNS} FROM grants WHERE mac = ? AND ended_at IS NOT NULL", [mac])
+    return [Grant(*row) for row in rows]
+
+
 def _end_open(connection: sqlite3.Connection, mac: str, now: float, reason: str) -> None:
     connection.execute(
         "UPDATE grants SET ended_at = min(?, expires_at), end_reason = ? WHERE mac = ? AND ended_at IS NULL",
