@@ -138,8 +138,8 @@ def extract(package: Path) -> Catalog:
 
 def update(package: Path) -> None:
     """Add a package's new texts to its catalogues and drop those that are gone; English repeats the source."""
-    template = extract(package)
     for code in NAMES:
+        template = extract(package)  # anew: a catalogue takes the template's messages themselves, not copies of them
         path = package / "locales" / f"{code}.po"
         path.parent.mkdir(exist_ok=True)
         catalogue = read(path) if path.exists() else Catalog(locale=_LOCALES[code], charset="utf-8")

@@ -104,3 +104,20 @@ def test_occitan_is_gascon_everywhere(package):
 def _strings(path):
     for message in i18n.read(path):
         yield from (message.string if isinstance(message.string, tuple) else [message.string])
+
+
+@pytest.mark.parametrize("folder", _packages(), ids=lambda path: path.parent.name)
+@pytest.mark.parametrize("code", ["fr", "es", "oc"])
+def test_no_sentence_is_left_in_english(folder, code):
+    """A translation that repeats the English words is none; single words may happen to be the same."""
+    catalogue = i18n.read(folder / f"{code}.po")
+    same = [message.id for message in catalogue if message.id and message.id == message.string and " " in message.id]
+    assert same == []
+
+
+def test_a_new_text_waits_for_its_translation(tmp_path):
+    """An update fills in English alone: elsewhere the text stays empty, so that the test above finds it."""
+    (tmp_path / "words.py").write_text('text = N_("A new sentence.")\n', encoding="utf-8")
+    i18n.update(tmp_path)
+    found = {code: i18n.read(tmp_path / "locales" / f"{code}.po").get("A new sentence.").string for code in i18n.NAMES}
+    assert found == {"fr": "", "en": "A new sentence.", "es": "", "oc": ""}
