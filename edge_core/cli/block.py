@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
 import click
 
 from edge_core import clock, control
@@ -24,7 +26,8 @@ def block() -> None:
 def add(config: str, mac: str) -> None:
     """Shut out the device MAC: its session ends, and it gets neither the portal nor names."""
     settings, address = load(config), mac_address(mac)
-    fresh = followed.block(database.open_edge(settings.edge_db), address, clock.now())
+    with closing(database.open_edge(settings.edge_db)) as store:
+        fresh = followed.block(store, address, clock.now())
     control.nudge(settings.agent_socket)
     click.echo(f"{address} is blocked." if fresh else f"{address} was blocked already.")
 
@@ -35,7 +38,9 @@ def add(config: str, mac: str) -> None:
 def remove(config: str, mac: str) -> None:
     """Let the device MAC in again."""
     settings, address = load(config), mac_address(mac)
-    if not followed.unblock(database.open_edge(settings.edge_db), address):
+    with closing(database.open_edge(settings.edge_db)) as store:
+        known = followed.unblock(store, address)
+    if not known:
         raise ParvisError(f"{address} is not blocked.", remedy="`parvis block list` shows who is.")
     control.nudge(settings.agent_socket)
     click.echo(f"{address} may come back.")
@@ -46,7 +51,8 @@ def remove(config: str, mac: str) -> None:
 @options.as_json
 def list_(config: str, *, as_json: bool) -> None:
     """Show who is shut out."""
-    found = sorted(followed.blocked(database.open_edge(load(config).edge_db)))
+    with closing(database.open_edge(load(config).edge_db)) as store:
+        found = sorted(followed.blocked(store))
     if as_json:
         options.print_json(found)
     else:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -79,7 +80,8 @@ def list_(config: str, *, as_json: bool) -> None:
 def end(config: str, mac: str, *, as_json: bool) -> None:
     """End the session of the device MAC, such as aa:bb:cc:dd:ee:ff; its open connections die at once."""
     settings, address = load(config), mac_address(mac)
-    ended = grants.end(database.open_edge(settings.edge_db), address, "operator", clock.now())
+    with closing(database.open_edge(settings.edge_db)) as connection:
+        ended = grants.end(connection, address, "operator", clock.now())
     if ended is None:
         raise ParvisError(f"The device {address} has no session.", remedy="`parvis session list` shows those that do.")
     enforced = control.nudge(settings.agent_socket)
@@ -93,15 +95,12 @@ def end(config: str, mac: str, *, as_json: bool) -> None:
 
 def _rows(settings: Settings) -> list[_Row]:
     """Return the sessions that hold; traffic as the agent counts it now, or as it wrote it down when it is away."""
-    connection = database.open_edge(settings.edge_db)
     now = clock.now()
-    recorded = usage.load(connection)
+    with closing(database.open_edge(settings.edge_db)) as connection:
+        recorded, held = usage.load(connection), grants.active(connection, now)
     answer = control.ask(settings.agent_socket, {"op": "status"}) or {}
     live = {row["mac"]: row for row in answer.get("sessions", [])}
-    return [
-        _row(grant, live.get(grant.mac), recorded.get(grant.id, usage.Usage()), now)
-        for grant in grants.active(connection, now)
-    ]
+    return [_row(grant, live.get(grant.mac), recorded.get(grant.id, usage.Usage()), now) for grant in held]
 
 
 def _row(grant: grants.Grant, live: dict[str, Any] | None, recorded: usage.Usage, now: float) -> _Row:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -62,7 +63,8 @@ def status(config: str, *, as_json: bool) -> None:
 
 def gather(settings: Settings) -> dict[str, Any]:
     """Return what `parvis status --json` prints."""
-    connection = database.open_edge(settings.edge_db)
+    with closing(database.open_edge(settings.edge_db)) as connection:
+        epoch, account = outbox.epoch(connection), outbox.account(connection)
     answer = control.ask(settings.agent_socket, {"op": "status"}) or {}
     return {
         "version": __version__,
@@ -72,7 +74,7 @@ def gather(settings: Settings) -> dict[str, Any]:
         "guests": {"present": answer.get("guests", 0), "online": answer.get("online", 0)},
         "sessions": session.summary(settings),
         "content": Replica(settings.content_db).version(),
-        "epoch": outbox.epoch(connection),
-        "events": asdict(outbox.account(connection)),
+        "epoch": epoch,
+        "events": asdict(account),
         **guarding.gather(settings, answer),
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+from contextlib import closing
 
 import pytest
 
@@ -34,6 +35,12 @@ def edge(settings):
     connection.close()
 
 
+def epoch_of(settings):
+    """Return the epoch of the database as it is now."""
+    with closing(database.open_edge(settings.edge_db)) as connection:
+        return outbox.epoch(connection)
+
+
 def append(connection, count=1):
     """Append events and return the last number."""
     with database.write(connection):
@@ -43,9 +50,9 @@ def append(connection, count=1):
 def test_migrating_twice_changes_nothing(settings):
     """The oneshot may run at each start; the epoch stays."""
     database.migrate(settings)
-    first = outbox.epoch(database.open_edge(settings.edge_db))
+    first = epoch_of(settings)
     database.migrate(settings)
-    assert outbox.epoch(database.open_edge(settings.edge_db)) == first
+    assert epoch_of(settings) == first
 
 
 def test_a_store_that_was_not_migrated_is_refused(settings):
@@ -62,11 +69,11 @@ def test_a_store_that_was_not_migrated_is_refused(settings):
 def test_a_corrupt_store_is_set_aside(settings):
     """A device boots with a damaged database: the file is kept beside, a fresh one has a new epoch."""
     database.migrate(settings)
-    first = outbox.epoch(database.open_edge(settings.edge_db))
+    first = epoch_of(settings)
     settings.edge_db.write_bytes(b"nonsense" * 1000)
     settings.edge_db.with_name("edge.db-wal").unlink(missing_ok=True)
     database.migrate(settings)
-    assert outbox.epoch(database.open_edge(settings.edge_db)) != first
+    assert epoch_of(settings) != first
     assert list(settings.device.state_dir.glob("edge-corrupt-*.db"))
 
 
