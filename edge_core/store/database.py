@@ -51,13 +51,13 @@ def open_edge(path: Path) -> sqlite3.Connection:
     """Open edge.db for reading and short writes; raises StoreError where its schema isn't this version's."""
     try:
         connection = _connect(path, "rw")
-        known = {migration.name for migration in schema.edge._migrations}  # noqa: SLF001  the class offers no list
-        applied = {migration.name for migration in schema.edge.applied(Database(connection, execute_plugins=False))}
+        missing = _missing(connection)
     except sqlite3.DatabaseError as error:
         raise _explain(path, error) from error
-    if known - applied:
+    if missing:
+        connection.close()
         raise StoreError(
-            f"{path}: has no schema, or an older one ({', '.join(sorted(known - applied))} missing).",
+            f"{path}: has no schema, or an older one ({', '.join(missing)} missing).",
             remedy="Run `parvis migrate --config FILE` first.",
         )
     connection.row_factory = sqlite3.Row
@@ -92,14 +92,29 @@ def _migrate(path: Path) -> None:
         connection.close()
 
 
+def _missing(connection: sqlite3.Connection) -> list[str]:
+    """Return the steps of this version's schema that the database has not gone through; a newer one has them all."""
+    known = {migration.name for migration in schema.edge._migrations}  # noqa: SLF001  the class offers no list
+    try:
+        applied = {migration.name for migration in schema.edge.applied(Database(connection, execute_plugins=False))}
+    except sqlite3.DatabaseError:
+        connection.close()
+        raise
+    return sorted(known - applied)
+
+
 def _connect(path: Path, mode: str) -> sqlite3.Connection:
     connection = sqlite3.connect(
         f"{path.as_uri()}?mode={mode}", uri=True, isolation_level=None, timeout=_BUSY_MS / 1000, check_same_thread=False
     )
-    connection.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
-    connection.execute("PRAGMA foreign_keys = ON")
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.execute("PRAGMA secure_delete = ON")  # what is forgotten is overwritten, not only unlinked
+    try:
+        connection.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA secure_delete = ON")  # what is forgotten is overwritten, not only unlinked
+    except sqlite3.DatabaseError:
+        connection.close()
+        raise
     return connection
 
 
