@@ -72,8 +72,10 @@ class Caching:
             if tag is None or response.status_code != _OK or g.get("page_kept"):
                 return response
             response.headers["ETag"] = f'W/"{tag}"'
-            response.headers["Cache-Control"] = "no-cache"
+            # nginx before 1.23.3 keeps nothing whose Cache-Control says so ahead of X-Accel-Expires.
+            del response.headers["Cache-Control"]
             response.headers["X-Accel-Expires"] = _FRONT_SECONDS
+            response.headers["Cache-Control"] = "no-cache"
             if (response.content_length or 0) <= _LARGEST:
                 self._shelf.put(tag, response.get_data(), dict(response.headers))
             return response

@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: EUPL-1.2
+"""A portal as a device serves it, behind the role's own nginx, and an nginx with the same bytes as files."""
+
+import os
+import random
+import socket
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment
+
+from edge_core.settings import Settings, load
+from edge_core.store import database
+from lab.processes import Processes
+from sync.downlink import content_db
+from sync.publish import source
+
+_ROOT = Path(__file__).parents[2]
+_FRONT = _ROOT / "ansible/roles/portal/templates/etc/parvis/nginx.conf.j2"
+_COMPANIES = 10_000
+_SYLLABLES = (
+    "ar bo ca du el fi gra ho im jo ka lu mo na or pi que ro sa ti um va xe yo zan tel mar ber lin cor pic gal est oli"
+)
+_TRADES = ("Conseil", "Logiciel", "Édition", "Hébergement", "Atelier", "Énergie", "Étude", "Formation", "Mécanique")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Where things answer: `front` is the portal behind nginx, `files` nginx with files alone."""
+
+    settings: Settings
+    front: str
+    files: str
+    folder: Path
+
+    def fetch(self, address: str) -> tuple[bytes, dict[str, str]]:
+        """Return a page as it travels, compressed, with its headers."""
+        asked = urllib.request.Request(address, headers={"Accept-Encoding": "gzip"})
+        with urllib.request.urlopen(asked, timeout=30) as answer:
+            return answer.read(), dict(answer.headers)
+
+    def as_file(self, path: str) -> str:
+        """Keep a page's bytes as a file; return the address under which nginx serves them."""
+        body, _ = self.fetch(self.front + path)
+        place = self.folder / "files" / path.strip("/").replace("?", "-").replace("/", "-")
+        place.with_suffix(".html").write_bytes(b"")
+        place.with_suffix(".html.gz").write_bytes(body)
+        return f"{self.files}/{place.with_suffix('.html').name}"
+
+
+def companies(number: int = _COMPANIES) -> list[dict[str, Any]]:
+    """Return invented companies, the same ones at each call: names of two words, eight words of activity."""
+    chance, syllables = random.Random(7), _SYLLABLES.split()
+    words = ["".join(chance.choices(syllables, k=chance.randint(2, 4))).capitalize() for _ in range(6000)]
+    return [
+        {
+            "id": f"c-{serial}",
+            "name": f"{chance.choice(words)} {chance.choice(words)}",
+            "activity": {"fr": " ".join(chance.choices([*words, *_TRADES], k=8))},
+            "tags": chance.sample(_TRADES, 2),
+        }
+        for serial in range(number)
+    ]
+
+
+@contextmanager
+def stage(folder: Path) -> Iterator[Stage]:
+    """Start it all in `folder`, on free ports of loopback, with the demonstration's content and 10,000 companies."""
+    front, files = _free_port(), _free_port()
+    settings = _settings(folder)
+    _fill(settings)
+    (folder / "files").mkdir()
+    nginx = folder / "nginx"
+    nginx.mkdir()
+    (nginx / "front.conf").write_text(_front(nginx, front), encoding="utf-8")
+    (nginx / "files.conf").write_text(_files(nginx, folder / "files", files), encoding="utf-8")
+    with Processes(folder) as processes:
+        environment = {"PARVIS_CONFIG": str(settings.source)}
+        words = [
+            str(_ROOT / ".venv/bin/gunicorn"),
+            "--config",
+            "python:edge_core.web.server",
+            "captive_portal.wsgi:app",
+        ]
+        processes.start("portal", [*words, "--bind", f"unix:{nginx}/portal.sock"], env=environment)
+        for name in ("front", "files"):
+            processes.start(name, ["nginx", "-c", str(nginx / f"{name}.conf"), "-g", f"daemon off; {_user()}"])
+        address = "http://127.0.0.1:{}".format
+        made = Stage(settings, address(front), address(files), folder)
+        _await(made.front + "/fr/")
+        yield made
+
+
+def _user() -> str:
+    """Have nginx's worker stay who we are: the folder is ours alone."""
+    return "user root;" if os.geteuid() == 0 else ""
+
+
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+def _settings(folder: Path) -> Settings:
+    path = folder / "parvis.toml"
+    path.write_text(
+        f'[site]\nid = "exemple"\nname = "Parc Exemple"\n[device]\nid = "gateway-1"\nstate_dir = "{folder}/state"\n'
+        '[enforcement]\nmode = "none"\n',
+        encoding="utf-8",
+    )
+    settings = load(path, {})
+    database.migrate(settings)
+    return settings
+
+
+def _fill(settings: Settings) -> None:
+    content = source.read(_ROOT / "content" / "demo", time.time())
+    records = {name: list(found.values()) for name, found in content.collections.items()}
+    records["companies"] = [*records["companies"], *companies()]
+    settings.blobs_dir.mkdir(parents=True, exist_ok=True)
+    for digest, data in content.blobs.items():
+        (settings.blobs_dir / digest).write_bytes(data)
+    content_db.load(settings.content_db, records, 1, time.time())
+
+
+def _front(folder: Path, port: int) -> str:
+    """Return the role's own configuration, moved into `folder`, with room for a machine that plays all guests."""
+    environment = Environment(autoescape=False)  # noqa: S701 - a configuration file, not a page
+    environment.filters["split"] = lambda text, separator: text.split(separator)
+    text = environment.from_string(_FRONT.read_text(encoding="utf-8")).render(
+        ansible_managed="", parvis_lan={"ipv4": "127.0.0.1/8"}, portal_certificate="", portal_connections=2000,
+        portal_rate=1_000_000,
+    )  # fmt: skip
+    text = text.replace("/run/parvis-front", str(folder)).replace("/run/parvis-portal", str(folder))
+    return text.replace("127.0.0.1:8080 ", f"127.0.0.1:{port} ")
+
+
+def _files(folder: Path, root: Path, port: int) -> str:
+    temporary = "".join(f"{kind}_temp_path {folder}/files-{kind}; " for kind in ("proxy", "fastcgi", "uwsgi", "scgi"))
+    return (
+        f"worker_processes 1; pid {folder}/files.pid; error_log stderr warn; events {{ worker_connections 2048; }}\n"
+        f"http {{ access_log off; {temporary} client_body_temp_path {folder}/files-body; default_type text/html;\n"
+        f"gzip_static on; server {{ listen 127.0.0.1:{port}; root {root}; }} }}\n"
+    )
+
+
+def _await(address: str) -> None:
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            with urllib.request.urlopen(address, timeout=5):
+                return
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
