@@ -17,6 +17,7 @@ from captive_portal import (
     events,
     guard,
     held,
+    hosts,
     languages,
     mail,
     mydata,
@@ -101,9 +102,15 @@ def _context() -> dict[str, object]:
         "form_token": guard.token,
         "form_once": guard.once,
         "now": visit.house().now,
+        "secure_home": _secure_home(visit.house().settings),
         "sign_in_label": visit.house().settings.sign_in.label,
         "legal_record": held.LEGAL_RECORD,
     }
+
+
+def _secure_home(settings: Settings) -> str:
+    """Return the start of addresses that are to be read over TLS; "" where the portal has no certificate."""
+    return hosts.public(settings).rstrip("/") if settings.portal.tls_certificate else ""
 
 
 def _cut_since() -> float | None:

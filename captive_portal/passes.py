@@ -41,9 +41,9 @@ def hand_out(answer: Response, person: str) -> None:
     house = visit.house()
     seconds = house.settings.sign_in.pass_days * _DAY
     sealed = house.seal.close(_PURPOSE, {"person": person}, house.now() + seconds)
-    answer.set_cookie(
-        _COOKIE, sealed, max_age=seconds, httponly=True, samesite="Lax", secure=request.is_secure, path="/"
-    )
+    # Where the portal has a certificate, signing in happens there: nobody reads the pass off the air.
+    secure = house.settings.portal.tls_certificate is not None
+    answer.set_cookie(_COOKIE, sealed, max_age=seconds, httponly=True, samesite="Lax", secure=secure, path="/")
 
 
 def take_back(answer: Response) -> None:

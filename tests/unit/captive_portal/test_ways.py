@@ -4,11 +4,14 @@
 import dataclasses
 import json
 import re
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from werkzeug import Response
 
-from captive_portal import commands, plans
+from captive_portal import app as portal_app
+from captive_portal import commands, passes, plans
 from captive_portal.limits import Limiter, Rate
 from edge_core import control
 from edge_core.store import grants, usage, vouchers
@@ -382,3 +385,20 @@ def test_the_built_in_plans_give_every_way():
     ways = {way for plan in plans.built_in(60) for way in plan.ways}
     assert ways == {plans.CLICK, plans.VOUCHER, plans.SIGN_IN, plans.MAIL}
     assert all(dataclasses.is_dataclass(plan) for plan in plans.built_in(60))
+
+
+def test_the_pass_and_my_data_are_read_over_tls_where_there_is_a_certificate(settings, neighbours, clock, visiting):
+    """With a certificate, the links that lead to the pass are HTTPS, and so is its cookie."""
+    portal = dataclasses.replace(settings.portal, tls_certificate=Path("x"), tls_key=Path("y"))
+    sign_in = dataclasses.replace(settings.sign_in, issuer="https://id.example", client_id="p")
+    made = portal_app.create_app(dataclasses.replace(settings, portal=portal, sign_in=sign_in), lambda: clock.now)
+    page = visiting(made).get("/fr/").text
+    assert 'href="https://wifi.parc.example/fr/sign-in"' in page
+    assert 'href="https://wifi.parc.example/fr/my-data"' in page
+    answer = Response()
+    with made.test_request_context():
+        passes.hand_out(answer, "somebody")
+    assert "; Secure" in answer.headers["Set-Cookie"]
+    assert "; HttpOnly" in answer.headers["Set-Cookie"]
+    made.extensions["parvis"].replica.close()
+    made.extensions["parvis"].edge().close()
