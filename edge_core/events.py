@@ -90,6 +90,20 @@ class SessionEnded(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class UsageRollup(Event):
+    """The sums of sessions whose own events were dropped for want of room; `duration` in seconds."""
+
+    type: ClassVar[str] = "eu.parvis.usage.rollup.v1"
+    klass: ClassVar[str] = "usage"
+    sessions: int
+    duration: int
+    up_bytes: int
+    up_packets: int
+    down_bytes: int
+    down_packets: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class RequestCreated(Event):
     """A service was asked for, on the portal or a kiosk (`place`); `data` holds the answers of its form."""
 
@@ -119,4 +133,6 @@ class SurveyAnswered(Event):
     place: str
 
 
-ALL: tuple[type[Event], ...] = (Up, Gap, PresenceWindow, SessionStarted, SessionEnded, RequestCreated, SurveyAnswered)
+ALL: tuple[type[Event], ...] = (
+    Up, Gap, PresenceWindow, SessionStarted, SessionEnded, UsageRollup, RequestCreated, SurveyAnswered,
+)  # fmt: skip

@@ -5,13 +5,15 @@ from __future__ import annotations
 
 import argparse
 import signal
+import sqlite3
 import sys
 from collections import Counter
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from edge_core import __version__, broker, clock, events, logs, settings
 from edge_core.errors import ParvisError
-from edge_core.store import database, outbox
+from edge_core.store import budget, database, lives, outbox
 from sync import birth
 from sync.content_watch import ContentWatch
 from sync.downlink import Downlink
@@ -19,9 +21,10 @@ from sync.mqtt import Address, Link, address_of
 from sync.neighbours import Neighbours, offer
 from sync.service import Service
 from sync.sharing import Sharing
+from sync.status import note_error
 
 if TYPE_CHECKING:
-    import sqlite3
+    from collections.abc import Callable
 
     from edge_core.settings import Settings
 
@@ -85,30 +88,93 @@ def run(configuration: Settings) -> None:
     connection = database.open_edge(configuration.edge_db)
     neighbours = Neighbours(configuration.content.neighbours)
     downlink = Downlink(configuration, neighbours=lambda: neighbours.urls(clock.monotonic()))
-    watch = ContentWatch(downlink.check, configuration.content.interval)
+    watch = ContentWatch(
+        downlink.check,
+        configuration.content.interval,
+        tell=lambda reason: note_error(configuration, "content", reason, clock.now()),
+    )
+    witness = lives.Witness(configuration.edge_db.with_name("edge.witness"), lives.machine())
+    _look_back(connection, witness)
+    _tell_start(connection, configuration)
+    parts = _Parts(configuration, connection, watch, neighbours, witness, Counter())
     sharing = _share(configuration)
+    offered = offer(configuration.content.share[0], sharing.port) if sharing and configuration.content.share else b""
+    watch.start()
+    while _serve(parts, offered, lambda: bool(stopped)).restored:
+        with database.write(connection):
+            lives.begin_anew(connection)
+        _log.error("database_restored", remedy="An old copy was put back; events go on under a new epoch.")
+    watch.stop()
+    witness.keep(outbox.epoch(connection), outbox.last_seq(connection), exact=True)
+    _log.info("ended", **parts.counts)
+    connection.close()
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """What outlives an epoch."""
+
+    configuration: Settings
+    connection: sqlite3.Connection
+    watch: ContentWatch
+    neighbours: Neighbours
+    witness: lives.Witness
+    counts: Counter[str]
+
+
+def _serve(parts: _Parts, offered: bytes, stopping: Callable[[], bool]) -> Service:
+    """Serve one epoch; return the service that has ended."""
+    epoch = outbox.epoch(parts.connection)
     service = Service(
-        configuration,
-        connection,
-        link_to(broker_address(configuration), configuration, outbox.epoch(connection)),
+        parts.configuration,
+        parts.connection,
+        link_to(broker_address(parts.configuration), parts.configuration, epoch),
         clock=clock.monotonic,
         wall=clock.now,
         boot=clock.boot_id(),
-        content_version=lambda: watch.version,
-        poke=watch.poke,
-        counts=Counter(),
-        hear=lambda payload: neighbours.hear(payload, clock.monotonic()),
-        offer=offer(configuration.content.share[0], sharing.port) if sharing and configuration.content.share else b"",
+        content_version=lambda: parts.watch.version,
+        poke=parts.watch.poke,
+        counts=parts.counts,
+        hear=lambda payload: parts.neighbours.hear(payload, clock.monotonic()),
+        offer=offered,
+        tend=lambda: _tend(parts, epoch),
     )
+    service.run(stopping)
+    return service
+
+
+def _tend(parts: _Parts, epoch: str) -> None:
+    """Do what is due now and then: note how far the outbox is, and keep it within its budget."""
+    parts.witness.keep(epoch, outbox.last_seq(parts.connection))
+    dropped = budget.trim(parts.connection, clock.now())
+    if dropped:
+        parts.counts["dropped"] += dropped
+        _log.warning(
+            "events_dropped", count=dropped, remedy="The uplink is away for long: look at `parvis sync status`."
+        )
+
+
+def _look_back(connection: sqlite3.Connection, witness: lives.Witness) -> None:
+    """Begin a new epoch where the database is an old copy or another machine's, and see that the account is true."""
+    try:
+        with database.write(connection):
+            reason = lives.settle(connection, witness)
+            true = outbox.recount(connection)
+        witness.keep(outbox.epoch(connection), outbox.last_seq(connection), exact=True)
+    except (ParvisError, sqlite3.Error, OSError) as error:
+        _log.error("look_back_failed", reason=str(error))
+        return
+    if reason is not None:
+        _log.error("database_from_another_life", reason=reason, remedy="Events go on under a new epoch.")
+    if not true:
+        _log.error("account_mended", remedy="Rows were changed by another program: look at the disk.")
+
+
+def _tell_start(connection: sqlite3.Connection, configuration: Settings) -> None:
     try:
         tell_start(connection, configuration)
     except ParvisError as error:  # a full disk must not keep what is already recorded from leaving
         _log.error("start_not_recorded", reason=str(error))
-    watch.start()
-    service.run(lambda: bool(stopped))
-    watch.stop()
-    _log.info("ended", **service.counts)
-    connection.close()
 
 
 def main() -> int:

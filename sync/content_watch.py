@@ -34,15 +34,24 @@ class Result(Protocol):
 
 
 class ContentWatch:
-    """Calls `check` again and again; `version` is what the last call said is served."""
+    """Calls `check` again and again; `version` is what the last call said is served.
+
+    `tell` hears why nothing new could be taken, and "" when all is well again.
+    """
 
     def __init__(
-        self, check: Callable[[], Result], interval: float, chance: Callable[[], float] = random.random
+        self,
+        check: Callable[[], Result],
+        interval: float,
+        chance: Callable[[], float] = random.random,
+        tell: Callable[[str], None] = lambda _reason: None,
     ) -> None:
         self.version: int | None = None
         self._check = check
         self._interval = interval
         self._chance = chance
+        self._tell = tell
+        self._told = ""
         self._poked = threading.Event()
         self._stopping = False
         self._asked_wait = 0.0  # seconds that the server asked to be left alone (Retry-After)
@@ -71,10 +80,17 @@ class ContentWatch:
         else:
             self.version = result.version
             self._asked_wait = getattr(result.error, "wait", 0.0)
+            self._tell_once(str(result.error or ""))
             if result.error:
                 _log.warning("content_not_taken", reason=str(result.error))
             elif result.changed:
                 _log.info("content_changed", version=result.version)
+
+    def _tell_once(self, reason: str) -> None:
+        """Tell a new trouble, and its end; not the same again and again: an idle device writes nothing."""
+        if reason != self._told:
+            self._told = reason
+            self._tell(reason)
 
     def _run(self) -> None:
         while not self._stopping:

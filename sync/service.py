@@ -20,7 +20,7 @@ from sync import birth
 from sync.batches import MAX_BODY, Packed, flaw, pack
 from sync.mqtt import Connected, Disconnected, Message
 from sync.replies import RefusedReplyError, Replies, Reply, parse
-from sync.uplink import Verdict, Window
+from sync.uplink import Verdict, Window, read_ack
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -36,6 +36,7 @@ _BIRTH_SECONDS = 3.0
 _BIRTH_SHARE = 20  # counting a long outbox takes a while: at most a twentieth of the time goes into it
 _STUMBLE_SECONDS = 1.0
 _OFFER_SECONDS = 300.0
+_TEND_SECONDS = 2.0
 _MAX_UNCONFIRMED = 100
 _MAX_GAPS = 500
 _MAX_REPLIES = 1000
@@ -45,7 +46,9 @@ _SUSPICIOUS = 2  # rounds without progress after which rows are looked at one by
 class Service:
     """The loop. `content_version` tells what is served here, `poke` wakes the download of content.
 
-    `hear` takes what neighbours offer, `offer` is what this device offers them.
+    `hear` takes what neighbours offer, `offer` is what this device offers them, `tend` is called now and then.
+
+    `restored` turns true, and `run` ends, when the platform holds more of this epoch than this database ever gave.
     """
 
     def __init__(
@@ -63,6 +66,7 @@ class Service:
         limits: Limits | None = None,
         hear: Callable[[bytes], bool] | None = None,
         offer: bytes = b"",
+        tend: Callable[[], None] | None = None,
     ) -> None:
         self.window = Window(outbox.epoch(connection), limits)
         self.counts = counts
@@ -75,6 +79,8 @@ class Service:
         self._content_version, self._poke = content_version, poke
         self._hear_offer, self._offer = hear, offer
         self._offer_due = 0.0
+        self.restored, self._heard, self._beyond = False, False, 0
+        self._tend, self._tend_due = tend, 0.0
         self._replies = Replies(connection)
         self._acked: tuple[str, int] | None = None
         self._inbox: list[Reply] = []
@@ -88,7 +94,7 @@ class Service:
         """Work until `stopping`, then say that this device is offline."""
         pulse = notify.Pulse()
         notify.ready()
-        while not stopping():
+        while not stopping() and not self.restored:
             self.step(_TURN)
             pulse.beat(self._clock())
         self._link.close(birth.state(self._root, self.window.epoch, online=False), 1.0, self._clock)
@@ -136,18 +142,30 @@ class Service:
 
     def _hear(self, payload: bytes) -> None:
         """Keep the highest acknowledgement that may be believed; it is judged again when it is written down."""
-        found = _read_ack(payload)
+        found = read_ack(payload)
         if found is None:
             self._refuse("ack", "malformed")
             return
         before = self.window.cursor
         verdict, _ = self.window.judge(*found, self._clock())
+        if verdict in (Verdict.ADVANCED, Verdict.REPEATED):
+            self._heard = True
         if verdict is Verdict.ADVANCED:
             self._acked = max(self._acked, found, key=lambda ack: ack[1]) if self._acked else found
+        elif verdict is Verdict.BEYOND and self._is_from_another_life(found[1]):
+            self.restored = True
         elif verdict is not Verdict.REPEATED:
             self._refuse("ack", verdict.value)
         elif self.window.cursor < before:
             self._new_round()
+
+    def _is_from_another_life(self, seq: int) -> bool:
+        """Tell whether the platform holds more of our epoch than this database ever gave: it is an old copy.
+
+        Believed when it is said twice, and before anything else that made sense, so that it happens once at most.
+        """
+        twice, self._beyond = seq == self._beyond, seq
+        return twice and not self._heard and seq > outbox.last_seq(self._connection)
 
     def _work(self) -> None:
         self._delete_acknowledged()
@@ -160,6 +178,9 @@ class Service:
         self._send()
         self._tell_birth()
         self._tell_offer()
+        if self._tend is not None and self._clock() >= self._tend_due:
+            self._tend_due = self._clock() + _TEND_SECONDS
+            self._tend()
 
     def _delete_acknowledged(self) -> None:
         if self._acked is None:
@@ -280,16 +301,6 @@ class Service:
             _log.error(
                 "store_refused", reason=str(error), times=self._stumbles, remedy="It is tried again each second."
             )
-
-
-def _read_ack(payload: bytes) -> tuple[str, int] | None:
-    """Read {"epoch", "seq"}; None where it is anything else."""
-    try:
-        raw = json.loads(payload)
-        epoch, seq = raw["epoch"], raw["seq"]
-    except (ValueError, TypeError, KeyError, RecursionError):
-        return None
-    return (epoch, seq) if isinstance(epoch, str) and type(seq) is int and seq >= 0 else None
 
 
 def _worth_telling(times: int) -> bool:

@@ -8,6 +8,7 @@ the truth: the rows stay in the outbox, and a new window on the same outbox send
 
 from __future__ import annotations
 
+import json
 import random
 from collections import deque
 from dataclasses import dataclass
@@ -168,3 +169,13 @@ class Window:
         """Return seconds to wait: doubled with each try up to a cap, and spread so that sites don't beat in step."""
         plain = min(self.limits.patience * 2.0**self._tries, self.limits.patience_cap)
         return plain * (0.8 + 0.4 * self._chance())
+
+
+def read_ack(payload: bytes) -> tuple[str, int] | None:
+    """Read {"epoch", "seq"}; None where it is anything else."""
+    try:
+        raw = json.loads(payload)
+        epoch, seq = raw["epoch"], raw["seq"]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return None
+    return (epoch, seq) if isinstance(epoch, str) and type(seq) is int and seq >= 0 else None

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import uuid6
 
 from edge_core import events
-from edge_core.store import outbox
+from edge_core.store import budget, outbox
 from edge_core.store.database import write
 
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ def create(
     request = Request(str(uuid6.uuid7()), kind, subject, data, place, "recorded", None, None, now, now)
     words = json.dumps(data, ensure_ascii=False)
     with write(connection):
+        budget.require_room(connection)
         earlier = connection.execute("SELECT id FROM requests WHERE form = ?", [form]).fetchone() if form else None
         if earlier and (found := get(connection, earlier[0])):
             return found

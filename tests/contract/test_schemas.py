@@ -55,6 +55,7 @@ BAD = [
     ("event.session.ended.v1", ["data", "address"], "10.0.0.1"),
     ("event.request.created.v1", ["data", "request"], GONE),
     ("event.request.created.v1", ["data", "data"], {str(n): n for n in range(65)}),
+    ("event.usage.rollup.v1", ["data", "sessions"], 0),
     ("event.survey.answered.v1", ["data", "choice"], "excellent"),
     ("event.survey.answered.v1", ["data", "survey"], "A b"),
     ("event.survey.answered.v1", ["data", "device"], "x"),

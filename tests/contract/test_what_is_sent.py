@@ -39,6 +39,7 @@ SAMPLES = [
         request=uuid7(), kind="room", subject="salle-ossau", place="accueil",
         answers={"date": "2025-03-06", "comment": "Où ? « Là »"},
     ),
+    events.UsageRollup(sessions=3, duration=9, up_bytes=1, up_packets=1, down_bytes=2, down_packets=2),
     events.SurveyAnswered(survey="accueil", choice="good", place="portal"),
 ]  # fmt: skip
 
