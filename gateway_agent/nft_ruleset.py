@@ -37,6 +37,9 @@ _ICMPV6 = (
     "nd-neighbor-solicit, nd-neighbor-advert, nd-router-solicit, echo-request, "
     "mld-listener-report, mld-listener-done, mld2-listener-report"
 )
+_SOLICITS = "nd-neighbor-solicit, nd-neighbor-advert, echo-request"
+"""What makes an entry in the table of neighbours."""
+
 _TEMPLATE = """\
 table inet parvis {{
  comment "parvis {version}"
@@ -60,7 +63,10 @@ table inet parvis {{
  counter refused {{ }}
  counter dns_dropped {{ }}
  counter spoofed {{ }}
+ # New connections of a device without a grant to the gateway itself: the portal's.
+ set portal_rate {{ type ether_addr; flags dynamic,timeout; timeout 1m; size {size}; }}
  counter blocked_dropped {{ }}
+ counter flood_dropped {{ }}
 
  chain prerouting {{ type nat hook prerouting priority dstnat; policy accept;
   iifname "{lan}" jump arrive
@@ -126,6 +132,7 @@ table inet parvis {{
  }}
  chain from_guests {{
   ether saddr @blocked counter name blocked_dropped drop
+  ether saddr != @grant6 ct state new,untracked jump flood
   # Before "established": a tunnel through DNS keeps one flow. Local flows carry no mark, the MAC tells the grant.
   meta l4proto {{ tcp, udp }} th dport 53 ether saddr != @grant6 jump dns_before_grant
   ct state established,related accept
@@ -134,6 +141,13 @@ table inet parvis {{
   icmp type echo-request accept
 {input6}
   goto refuse
+ }}
+ # Dropped here, a first packet leaves nothing behind: no connection, no neighbour.
+ chain flood {{
+  tcp dport != 53 update @portal_rate {{ ether saddr limit rate over 200/second burst 1000 packets }}\
+ counter name flood_dropped drop
+  icmp type echo-request limit rate over 500/second burst 1000 packets counter name flood_dropped drop
+{flood6}
  }}
  chain dns_before_grant {{
   ip saddr @dns_noisy4 counter name dns_dropped drop
@@ -238,7 +252,7 @@ def _sixth(settings: Settings, doors: str) -> dict[str, str]:
     """Return the lines of IPv6; without an address of ours there, guests' IPv6 is refused and nothing else."""
     lan6 = settings.lan.ipv6
     if lan6 is None:
-        return dict.fromkeys(("resolver6", "guests6", "grant6", "portal6", "input6", "wan6"), "")
+        return dict.fromkeys(("resolver6", "guests6", "grant6", "portal6", "input6", "wan6", "flood6"), "")
     return {
         "resolver6": f"  meta nfproto ipv6 meta l4proto {{ tcp, udp }} th dport 53 dnat ip6 to {lan6.ip}",
         "guests6": f"  ip6 daddr {lan6.network} return",
@@ -249,4 +263,6 @@ def _sixth(settings: Settings, doors: str) -> dict[str, str]:
   udp dport 547 accept
   icmpv6 type {{ {_ICMPV6} }} accept""",
         "wan6": f"  ip6 daddr {lan6.ip} drop",
+        "flood6": f"  icmpv6 type {{ {_SOLICITS} }} limit rate over 1000/second burst 4000 packets"
+        " counter name flood_dropped drop",
     }

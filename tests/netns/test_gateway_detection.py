@@ -35,7 +35,9 @@ def test_a_device_that_left_in_silence_is_found_gone(zone, guest):
     guest.get("http://10.77.0.1/")
     with inside(zone.gateway), contextlib.closing(Neighbours("lan0")) as neighbours:
         assert guest.mac in neighbours.present()
-        for address in (row for row in _entries(zone) if row["lladdr"] == guest.mac):
+        until(lambda: [row for row in _entries(zone) if row["lladdr"] == guest.mac and "PERMANENT" in row["state"]])
+        loose = (row for row in _entries(zone) if row["lladdr"] == guest.mac and "PERMANENT" not in row["state"])
+        for address in loose:
             run("ip", "-n", zone.gateway, "neigh", "change", address["dst"], "dev", "lan0", "nud", "stale")
         neighbours.follow()
         assert guest.mac in neighbours.present()
