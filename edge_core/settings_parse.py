@@ -195,6 +195,14 @@ def smtp_url(raw: Any) -> str:
     return _url(raw, {"smtp", "smtps"}, "smtp://mail.example.net:587, or smtps://mail.example.net")
 
 
+def protected_url(raw: Any) -> str:
+    """Accept an address that is asked over TLS; this machine's own may go without."""
+    value = _url(raw, {"http", "https"}, "https://id.example.net")
+    if not value.startswith("https://") and urlsplit(value).hostname not in {"localhost", "127.0.0.1", "::1"}:
+        raise ValueError("a URL with https://: who signs in must not be read or changed on the way")
+    return value
+
+
 def mode(raw: Any) -> str:
     """Accept how packets are judged."""
     if raw not in ("nftables", "none"):

@@ -147,7 +147,7 @@ class WalledGarden:
 class SignIn:
     """Signing in with the platform's OpenID Connect provider."""
 
-    issuer: str = _row(parse.http_url, "The provider's issuer URL; empty: nobody signs in.", default="")
+    issuer: str = _row(parse.protected_url, "The provider's issuer URL; empty: nobody signs in.", default="")
     client_id: str = _row(parse.text, "Under which id the provider knows this portal.", default="")
     client_secret: Path | None = _row(parse.path, "File that holds the client's secret.", default=None)
     label: str = _row(parse.text, "What the button says people sign in with.", default="")

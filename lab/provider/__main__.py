@@ -16,9 +16,12 @@ def main() -> None:
     parser.add_argument("--client", default="portal")
     parser.add_argument("--secret", default="", help="empty: a public client")
     parser.add_argument("--redirect", action="append", required=True)
+    parser.add_argument("--certificate", help="chain (PEM): then it speaks TLS, as everywhere but on this machine")
+    parser.add_argument("--key", help="its key (PEM)")
     given = parser.parse_args()
+    tls = (given.certificate, given.key) if given.certificate else None
     app = create_app(Client(given.client, given.secret, tuple(given.redirect)))
-    make_server(given.bind, given.port, app, threaded=True).serve_forever()
+    make_server(given.bind, given.port, app, threaded=True, ssl_context=tls).serve_forever()
 
 
 if __name__ == "__main__":

@@ -78,6 +78,11 @@ def test_the_environment_wins(write):
         ("[portal]", "[portal]\nport = true", ["[portal] port", "65535"]),
         ("[portal]", '[portal]\ntls_certificate = "/x.pem"', ["[portal] tls_key", "go together"]),
         ("[portal]", '[mqtt]\nurl = "mqtt://u:p@h"\n[portal]', ["[mqtt] url", "certificate"]),
+        ("[portal]", '[sign_in]\nissuer = "http://id.example.net"\n[portal]', ["[sign_in] issuer", "https://"]),
+        ("[portal]", '[sign_in]\nissuer = "https://id.example.net"\n[portal]', ["[sign_in] client_id", "together"]),
+        ("[portal]", '[mail]\nserver = "mail.example.net"\n[portal]', ["[mail] server", "smtp://"]),
+        ("[portal]", '[mail]\nserver = "smtp://mail.example.net"\n[portal]', ["[mail] sender", "together"]),
+        ("[portal]", '[mail]\nsender = "a@b.example\\nBcc: c"\n[portal]', ["[mail] sender", "wifi@parc.example"]),
         ("[portal]", "[portal", ["TOML", "line"]),
     ],
 )
