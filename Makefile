@@ -36,6 +36,7 @@ test: setup lint ## Run every test
 	@$(BIN)/python -m pytest
 
 soak: setup ## Run the long tests: clusters, kills, many devices
+	@PARVIS_SOAK=1 tools/packages.sh
 	@PARVIS_SOAK=1 $(BIN)/python -m pytest -m soak --timeout=1800
 
 lint: setup ## Style and types

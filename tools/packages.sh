@@ -14,6 +14,8 @@ wanted="nftables:nft dnsmasq-base:dnsmasq iproute2:ip mosquitto:mosquitto udhcpc
         conntrack:conntrack tcpdump:tcpdump procps:ps util-linux:unshare umockdev:umockdev-wrapper e2fsprogs:mkfs.ext4
         isc-dhcp-client:dhclient dhcpcd-base:dhcpcd ndisc6:rdisc6 network-manager:NetworkManager dbus-daemon:dbus-daemon
         firefox-esr:firefox-esr nginx-light:nginx"
+# The long tests also run a cluster: nats-server, PostgreSQL. A demo needs neither.
+[ -z "${PARVIS_SOAK:-}" ] || wanted="$wanted nats-server:nats-server postgresql:psql"
 
 PATH=$PATH:/usr/sbin:/sbin
 missing=

@@ -137,8 +137,8 @@ class Life:
         ]  # fmt: skip
 
     def acked(self) -> int | None:
-        """Return the latest ack; None before the first."""
-        return acks[-1][1] if (acks := self.acks()) else None
+        """Return the highest ack; None before the first. One that comes late, and lower, says nothing new (R-204)."""
+        return max((seq for _, seq in self.acks()), default=None)
 
     def reach(self, seq: int, after: str) -> float:
         """Wait until the ack is `seq` exactly; return the moment. Failed where it is not, in time."""

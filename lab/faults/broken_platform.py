@@ -47,8 +47,7 @@ def _commit_now_and_then() -> None:
 
 def _forget_duplicates() -> None:
     """R-103: take each arrival for a new event."""
-    insert = ingest._INSERT.replace("INSERT INTO", "INSERT OR REPLACE INTO")  # noqa: SLF001
-    _put(ingest, "_INSERT", insert.removesuffix(" ON CONFLICT DO NOTHING"))
+    _put(ingest, "_ONCE", "ON CONFLICT (stream, seq) DO UPDATE SET id = excluded.id, at = excluded.at")
 
 
 def _change_ack(change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:

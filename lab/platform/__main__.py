@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
     from werkzeug.serving import BaseWSGIServer
 
+    from lab.platform.jetstream import Pull
+
 
 class Handler(WSGIRequestHandler):
     """Keeps connections open, gives up on silent ones, and logs no visitor."""
@@ -58,28 +60,45 @@ def serve(options: argparse.Namespace) -> None:
         signal.signal(number, lambda *_: ending.set())
     inbox, contract, connection = Inbox(), Contract(), store.open_writer(options.store)
     sites = _Sites(options.store, options.feed_site)
-    link = Link(options.broker, inbox)
+    link = Link(options.broker, inbox, options.group, listens=not options.stream)
+    sources = _sources(options, inbox)
     watch = Watch(options.repository, sites, link.publish_feed)
-    link.on_up = watch.tell_again
     writer = Writer(connection, contract, inbox, link.publish, accept=options.answer == "accept")
+    link.on_up = (watch.tell_again, writer.greet)
     surroundings = Surroundings(
         options.store, options.repository, inbox, options.answer == "manual",
-        lambda: link.up, lambda: writer.failure, lambda: watch.version,
+        lambda: link.up and all(source.up for source in sources), lambda: writer.failure, lambda: watch.version,
     )  # fmt: skip
     server = _listen(options.bind, options.port, create_app(surroundings))
-    for start in (writer.start, link.start, watch.start):
+    for start in (writer.start, link.start, watch.start, *(source.start for source in sources)):
         start()
     threading.Thread(target=server.serve_forever, name="web", daemon=True).start()
     print(f"ready http://{options.bind}:{server.server_port}/", flush=True)
     ending.wait()
-    for end in (server.shutdown, watch.end, link.end, writer.end, server.server_close):
+    for end in (
+        server.shutdown,
+        watch.end,
+        *(source.end for source in sources),
+        link.end,
+        writer.end,
+        server.server_close,
+    ):
         end()
+
+
+def _sources(options: argparse.Namespace, inbox: Inbox) -> list[Pull]:
+    """Return the stream to read from, where devices' messages don't come straight from the broker."""
+    if not options.stream:
+        return []
+    from lab.platform.jetstream import Pull  # noqa: PLC0415 - nats is needed only where it is used
+
+    return [Pull(options.stream, inbox, options.replicas)]
 
 
 class _Sites:
     """The sites to tell of new content: those that were asked for, and those whose devices are known."""
 
-    def __init__(self, path: Path, asked: list[str]) -> None:
+    def __init__(self, path: str | Path, asked: list[str]) -> None:
         self._path = path
         self._asked = asked
 
@@ -107,8 +126,11 @@ def _listen(bind: str, port: int, app: Any) -> BaseWSGIServer:
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m lab.platform", description=__doc__)
-    parser.add_argument("--store", type=Path, required=True, help="its SQLite file, made when absent")
+    parser.add_argument("--store", required=True, help="its SQLite file, made when absent, or postgresql://…")
     parser.add_argument("--broker", required=True, help="mqtt://HOST:PORT; it may come later")
+    parser.add_argument("--group", help="share what comes with other platforms of this group ($share; one database)")
+    parser.add_argument("--stream", help="nats://HOST:PORT,…: read from a JetStream there; --broker is its MQTT")
+    parser.add_argument("--replicas", type=int, default=3, help="of that stream")
     parser.add_argument("--repository", type=Path, required=True, help="the signed content repository to serve")
     parser.add_argument("--feed-site", action="append", default=[], help="a site to tell of new content (repeatable)")
     parser.add_argument("--answer", choices=("accept", "manual"), default="accept", help="what becomes of requests")

@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jsonschema_rs
 
@@ -21,8 +21,7 @@ GAP = "eu.parvis.health.gap.v1"
 _MAX = 9007199254740991
 
 
-@dataclass(frozen=True)
-class Event:
+class Event(NamedTuple):
     """A valid event: `at` is its time in seconds since 1970, `known` tells whether we can read its data."""
 
     epoch: str
@@ -107,8 +106,7 @@ def _invalid(raw: Any, reason: str) -> Invalid:
         epoch = None
     if type(seq) is not int or not 1 <= seq <= _MAX:
         seq = None
-    body = wire.redact(json.dumps(raw))[:2000]
-    return Invalid(epoch if seq else None, seq if epoch else None, reason, body)
+    return Invalid(epoch if seq else None, seq if epoch else None, reason, wire.kept(raw))
 
 
 def _first_error(validator: Any, raw: Any) -> str:

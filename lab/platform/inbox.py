@@ -9,26 +9,28 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Callable
     from concurrent.futures import Future
+
+    from lab.platform.store import Connection
 
 ROOM = 32 << 20
 
 
 @dataclass(frozen=True)
 class Message:
-    """What came from a device."""
+    """What came from a device; `settle` tells a stream that keeps messages that this one is committed."""
 
     topic: str
     payload: bytes
+    settle: Callable[[], None] | None = None
 
 
 @dataclass(frozen=True)
 class Decision:
     """What a person decided: `change`, in the writer's transaction, returns the device to reply to, for `done`."""
 
-    change: Callable[[sqlite3.Connection], int | None]
+    change: Callable[[Connection], int | None]
     done: Future[Any]
 
 

@@ -13,6 +13,7 @@ from lab.platform import ingest, ledger, replies, wire
 from lab.platform.contract import Contract, Event, Invalid
 
 if TYPE_CHECKING:
+    from lab.platform.store import Connection
     from lab.platform.wire import Topic
 
 
@@ -23,7 +24,7 @@ class Work:
     `streams` are to be acknowledged, `devices` to be sent their replies.
     """
 
-    connection: sqlite3.Connection
+    connection: Connection
     now: float
     streams: set[int] = field(default_factory=set)
     devices: set[int] = field(default_factory=set)
@@ -68,7 +69,7 @@ class Intake:
         if payload:
             state = self._contract.message("state", payload)
             stream = ingest.stream_id(work.connection, device, state["epoch"])
-            work.connection.execute("UPDATE streams SET online = ? WHERE id = ?", [state["online"], stream])
+            work.connection.execute("UPDATE streams SET online = ? WHERE id = ?", [int(state["online"]), stream])
 
     def _birth(self, work: Work, device: int, _where: Topic, payload: bytes) -> None:
         """Note where the device stands; it gets the current acknowledgement and its replies (R-203, R-402)."""
@@ -81,7 +82,9 @@ class Intake:
         )
         if birth.get("oldest"):
             oldest = int(birth["oldest"])
-            work.connection.execute("UPDATE streams SET oldest = max(oldest, ?) WHERE id = ?", [oldest, stream])
+            work.connection.execute(
+                "UPDATE streams SET oldest = ? WHERE id = ? AND oldest < ?", [oldest, stream, oldest]
+            )
         work.streams.add(stream)
         work.devices.add(device)
 
@@ -102,6 +105,18 @@ def settle(work: Work) -> list[tuple[str, bytes]]:
     return messages
 
 
+def standing(connection: Connection) -> list[tuple[str, bytes]]:
+    """Return where every online device stands, in its present epoch: what a platform says when it starts (R-203)."""
+    rows = connection.execute(
+        "SELECT d.site, d.name, s.epoch, s.acked FROM devices d JOIN streams s ON s.device = d.id AND s.epoch = d.epoch"
+        " WHERE s.online = 1"
+    ).fetchall()
+    return [
+        (f"{wire.ROOT}/{site}/{name}/ack", json.dumps({"epoch": epoch, "seq": seq}).encode())
+        for site, name, epoch, seq in rows
+    ]
+
+
 def _apply(work: Work, device: int, stream: int, events: list[Event]) -> None:
     """Apply all at once; where one of them can't be, find it and set it aside (R-106)."""
     work.connection.execute("SAVEPOINT batch")
@@ -110,8 +125,9 @@ def _apply(work: Work, device: int, stream: int, events: list[Event]) -> None:
     except (OverflowError, ValueError, TypeError, KeyError, sqlite3.IntegrityError) as error:
         work.connection.execute("ROLLBACK TO batch")
         if len(events) == 1:
-            body = wire.redact(json.dumps(events[0].data))[:2000]
-            invalid = Invalid(events[0].epoch, events[0].seq, f"can't be applied: {type(error).__name__}", body)
+            invalid = Invalid(
+                events[0].epoch, events[0].seq, f"can't be applied: {type(error).__name__}", wire.kept(events[0].data)
+            )
             _set_aside(work, device, events[0].klass, invalid)
         else:
             for event in events:
@@ -135,6 +151,6 @@ def _shown(birth: dict[str, Any]) -> dict[str, Any]:
 def _count_refusal(work: Work, reason: str) -> None:
     work.connection.execute(
         "INSERT INTO refusals VALUES (?, 1, ?)"
-        " ON CONFLICT (reason) DO UPDATE SET n = n + 1, last_at = excluded.last_at",
+        " ON CONFLICT (reason) DO UPDATE SET n = refusals.n + 1, last_at = excluded.last_at",
         [reason, work.now],
     )

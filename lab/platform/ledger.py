@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    import sqlite3
+    from lab.platform.store import Connection
 
 _SETTLED = (
     "SELECT seq FROM events WHERE stream = :stream AND seq > :acked"
@@ -14,7 +14,7 @@ _SETTLED = (
 )
 
 
-def advance(connection: sqlite3.Connection, stream: int) -> int:
+def advance(connection: Connection, stream: int) -> int:
     """Move the acknowledgement over all that is committed, set aside or declared gone (R-202); return it.
 
     Costs one step for each sequence that it passes, so a stream costs its length once, whatever the order of arrival.
@@ -34,7 +34,7 @@ def advance(connection: sqlite3.Connection, stream: int) -> int:
     return int(reached)
 
 
-def _pass_holes(connection: sqlite3.Connection, stream: int, oldest: int, reached: int, until: int | None) -> int:
+def _pass_holes(connection: Connection, stream: int, oldest: int, reached: int, until: int | None) -> int:
     """Pass what was declared gone, up to the next sequence that is here (`until`), and note it as a hole."""
     while until is None or reached + 1 < until:
         first = reached + 1
@@ -43,12 +43,12 @@ def _pass_holes(connection: sqlite3.Connection, stream: int, oldest: int, reache
             break
         if until is not None:
             last = min(last, until - 1)
-        connection.execute("INSERT INTO holes VALUES (?, ?, ?, ?)", [stream, first, last, declared])
+        connection.execute("INSERT INTO holes VALUES (?, ?, ?, ?)", [stream, first, last, int(declared)])
         reached = last
     return reached
 
 
-def _gone(connection: sqlite3.Connection, stream: int, oldest: int, first: int) -> tuple[int, bool]:
+def _gone(connection: Connection, stream: int, oldest: int, first: int) -> tuple[int, bool]:
     """Return up to where `first` and its successors are gone, and whether by a gap (R-302) or by the birth (R-303)."""
     declared = connection.execute(
         "SELECT max(last) FROM gaps WHERE stream = ? AND first <= ? AND last >= ?", [stream, first, first]

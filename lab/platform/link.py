@@ -23,15 +23,21 @@ LONGEST_WAIT = 60.0
 
 
 class Link:
-    """Stays connected, with full jitter between tries (R-503). `on_up` is called each time that it is."""
+    """Stays connected, with full jitter between tries (R-503). `on_up` are called each time that it is.
 
-    def __init__(self, url: str, inbox: Inbox) -> None:
+    With a `group` it shares what comes with the other members; with `listens` false it only speaks, because what
+    devices say comes by another way.
+    """
+
+    def __init__(self, url: str, inbox: Inbox, group: str | None = None, *, listens: bool = True) -> None:
+        prefix = f"$share/{group}/" if group else ""
+        self._topics = [(prefix + topic, 1) for topic in SUBSCRIPTIONS] if listens else []
         parts = urlsplit(url)
         if parts.scheme not in ("mqtt", "mqtts") or not parts.hostname:
             raise ValueError(f"--broker {url}: expected mqtt://HOST:PORT or mqtts://HOST:PORT")
         self._address = (parts.hostname, parts.port or (8883 if parts.scheme == "mqtts" else 1883))
         self._inbox = inbox
-        self.on_up: Callable[[], None] = lambda: None
+        self.on_up: tuple[Callable[[], None], ...] = ()
         self._failures = 0
         self.up = False
         self._client = mqtt.Client(CallbackAPIVersion.VERSION2, protocol=mqtt.MQTTv311)
@@ -70,10 +76,12 @@ class Link:
             log.warning("The broker refuses us: %s. Check its rules for this platform.", reason)
             return
         self._failures = 0
-        client.subscribe([(topic, 1) for topic in SUBSCRIPTIONS])
+        if self._topics:
+            client.subscribe(self._topics)
         self.up = True
         log.info("Connected to the broker at %s:%d.", *self._address)
-        self.on_up()
+        for tell in self.on_up:
+            tell()
 
     def _lost(self, _client: mqtt.Client, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
         self.up = False

@@ -3,75 +3,66 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
+from lab.platform import store, wire
+
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Callable, Sequence
 
     from lab.platform.contract import Event
+    from lab.platform.store import Connection
 
 
-def apply(connection: sqlite3.Connection, device: int, name: str, group: Sequence[Event]) -> None:
+def apply(connection: Connection, device: int, name: str, group: Sequence[Event]) -> None:
     """Apply valid events of one known type, inside the caller's transaction."""
     follow = _FOLLOWERS.get(name)
     if follow is not None:
         follow(connection, device, group)
 
 
-def _started(connection: sqlite3.Connection, device: int, group: Sequence[Event]) -> None:
-    connection.executemany(
-        "INSERT INTO sessions (device, session, plan, started) VALUES (?, ?, ?, ?)"
-        " ON CONFLICT DO UPDATE SET started = excluded.started, plan = excluded.plan",
-        [(device, event.data["session"], event.data["plan"], event.at) for event in group],
+def _started(connection: Connection, device: int, group: Sequence[Event]) -> None:
+    # The last of a session counts, and one statement must not change a row twice.
+    rows = {e.data["session"]: (device, e.data["session"], e.data["plan"], e.at) for e in group}
+    tail = "ON CONFLICT (device, session) DO UPDATE SET started = excluded.started, plan = excluded.plan"
+    store.write_rows(connection, "sessions", "device, session, plan, started", list(rows.values()), tail)
+
+
+def _ended(connection: Connection, device: int, group: Sequence[Event]) -> None:
+    told = ("reason", "duration", "up_bytes", "down_bytes")
+    rows = {
+        e.data["session"]: (device, e.data["session"], e.data["plan"], e.at, *(e.data[key] for key in told))
+        for e in group
+    }
+    tail = (
+        "ON CONFLICT (device, session) DO UPDATE SET ended = excluded.ended, reason = excluded.reason,"
+        " duration = excluded.duration, up_bytes = excluded.up_bytes, down_bytes = excluded.down_bytes"
     )
+    columns = "device, session, plan, ended, reason, duration, up_bytes, down_bytes"
+    store.write_rows(connection, "sessions", columns, list(rows.values()), tail)
 
 
-def _ended(connection: sqlite3.Connection, device: int, group: Sequence[Event]) -> None:
-    connection.executemany(
-        "INSERT INTO sessions (device, session, plan, ended, reason, duration, up_bytes, down_bytes)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET ended = excluded.ended, reason = excluded.reason,"
-        " duration = excluded.duration, up_bytes = excluded.up_bytes, down_bytes = excluded.down_bytes",
-        [
-            (device, e.data["session"], e.data["plan"], e.at,
-             *(e.data[key] for key in ("reason", "duration", "up_bytes", "down_bytes")))
-            for e in group
-        ],
-    )  # fmt: skip
+def _window(connection: Connection, device: int, group: Sequence[Event]) -> None:
+    told = ("zone", "start", "seconds", "associated", "online")
+    rows = [(device, *(event.data[key] for key in told)) for event in group]
+    columns = "device, zone, start, seconds, associated, online"
+    store.write_rows(connection, "presence", columns, rows, "ON CONFLICT DO NOTHING")
 
 
-def _window(connection: sqlite3.Connection, device: int, group: Sequence[Event]) -> None:
-    connection.executemany(
-        "INSERT INTO presence VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-        [
-            (device, *(event.data[key] for key in ("zone", "start", "seconds", "associated", "online")))
-            for event in group
-        ],
-    )
-
-
-def _requested(connection: sqlite3.Connection, device: int, group: Sequence[Event]) -> None:
+def _requested(connection: Connection, device: int, group: Sequence[Event]) -> None:
     """Create each request once, whatever number it comes under (R-401); the answer is another module's."""
-    connection.executemany(
-        "INSERT INTO requests (request, device, kind, subject, data, place, at, state)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, 'received') ON CONFLICT DO NOTHING",
-        [
-            (
-                e.data["request"],
-                device,
-                e.data["kind"],
-                e.data["subject"],
-                json.dumps(e.data["data"]),
-                e.data["place"],
-                e.at,
-            )
-            for e in group
-        ],
-    )
+    rows = [
+        (
+            e.data["request"], device, e.data["kind"], e.data["subject"], wire.written(e.data["data"]),
+            e.data["place"], e.at, "received",
+        )
+        for e in group
+    ]  # fmt: skip
+    columns = "request, device, kind, subject, data, place, at, state"
+    store.write_rows(connection, "requests", columns, rows, "ON CONFLICT (request) DO NOTHING")
 
 
-_FOLLOWERS: dict[str, Callable[[sqlite3.Connection, int, Sequence[Event]], None]] = {
+_FOLLOWERS: dict[str, Callable[[Connection, int, Sequence[Event]], None]] = {
     "eu.parvis.session.started.v1": _started,
     "eu.parvis.session.ended.v1": _ended,
     "eu.parvis.presence.window.v1": _window,

@@ -11,7 +11,7 @@ from lab.platform import store
 from lab.platform.wire import ROOT
 
 if TYPE_CHECKING:
-    import sqlite3
+    from lab.platform.store import Connection
 
 # What a person at the platform may still decide, by the state that the request is in.
 DECISIONS = {
@@ -24,7 +24,7 @@ DECISIONS = {
 _WINDOW = 50
 
 
-def answer(connection: sqlite3.Connection, request: str, state: str, reason: str | None, now: float) -> int | None:
+def answer(connection: Connection, request: str, state: str, reason: str | None, now: float) -> int | None:
     """Decide and write the reply, in the caller's transaction; return the device, None where it can't be decided so."""
     row = connection.execute("SELECT n, device, state, reference FROM requests WHERE request = ?", [request]).fetchone()
     if row is None or state not in DECISIONS[row[2]]:
@@ -42,14 +42,14 @@ def answer(connection: sqlite3.Connection, request: str, state: str, reason: str
     return int(device)
 
 
-def accept_new(connection: sqlite3.Connection, now: float) -> set[int]:
+def accept_new(connection: Connection, now: float) -> set[int]:
     """Accept every request that waits, in the caller's transaction; return the devices that have a reply to get."""
     waiting = connection.execute("SELECT request FROM requests WHERE state = 'received' ORDER BY n").fetchall()
     devices = {answer(connection, request, "accepted", None, now) for (request,) in waiting}
     return {device for device in devices if device is not None}
 
 
-def uncovered(connection: sqlite3.Connection, device: int) -> list[tuple[str, bytes]]:
+def uncovered(connection: Connection, device: int) -> list[tuple[str, bytes]]:
     """Return topic and payload of the next replies that the device has not confirmed."""
     epoch = store.reply_epoch(connection)
     rows = connection.execute(
@@ -68,7 +68,7 @@ def uncovered(connection: sqlite3.Connection, device: int) -> list[tuple[str, by
     return messages
 
 
-def confirm(connection: sqlite3.Connection, device: int, epoch: str, n: int) -> None:
+def confirm(connection: Connection, device: int, epoch: str, n: int) -> None:
     """Note what the device has; another stream's or a too high number is ignored (R-404)."""
     if epoch == store.reply_epoch(connection):
         connection.execute(
@@ -78,10 +78,10 @@ def confirm(connection: sqlite3.Connection, device: int, epoch: str, n: int) -> 
         )
 
 
-def waiting_devices(connection: sqlite3.Connection) -> list[int]:
+def waiting_devices(connection: Connection) -> list[int]:
     """Return online devices with replies that they have not confirmed."""
     rows = connection.execute(
-        "SELECT d.id FROM devices d JOIN streams s ON s.device = d.id AND s.epoch = d.epoch WHERE s.online"
+        "SELECT d.id FROM devices d JOIN streams s ON s.device = d.id AND s.epoch = d.epoch WHERE s.online = 1"
         " AND EXISTS (SELECT 1 FROM replies r WHERE r.device = d.id AND r.n > d.replied)"
     )
     return [row[0] for row in rows]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from lab.platform.replies import DECISIONS
 
 if TYPE_CHECKING:
-    import sqlite3
+    from lab.platform.store import Connection
 
 _DEVICES = """
 SELECT d.id, d.site, d.name, d.birth, d.seen_at, d.refused, d.replied, s.id AS stream, s.online, s.epoch, s.acked,
@@ -30,7 +30,7 @@ SELECT h.last - h.first + 1
 FROM holes h WHERE h.stream = ? AND h.declared = ?
 """
 # An event's time, put right where its clock was wrong and another event of its boot knows better (R-110).
-_AT = "CASE WHEN e.synchronised THEN e.at ELSE coalesce(b.offset + e.monotonic, e.at) END"
+_AT = "CASE WHEN e.synchronised = 1 THEN e.at ELSE coalesce(b.started + e.monotonic, e.at) END"
 
 
 @dataclass(frozen=True)
@@ -63,12 +63,12 @@ def judge(account: dict[str, int] | None, *, acked: int, held: int, lost: int, c
     return next((Verdict(*finding) for finding in findings if finding[2] > 0), rest)
 
 
-def devices(connection: sqlite3.Connection) -> list[dict[str, Any]]:
+def devices(connection: Connection) -> list[dict[str, Any]]:
     """Return each device with its state, its loss account and its verdict."""
     return [_device(connection, row) for row in connection.execute(_DEVICES)]
 
 
-def _device(connection: sqlite3.Connection, row: sqlite3.Row) -> dict[str, Any]:
+def _device(connection: Connection, row: Any) -> dict[str, Any]:
     birth = json.loads(row["birth"]) if row["birth"] else {}
     missing = [sum(n for (n,) in connection.execute(_MISSING, [row["stream"], declared])) for declared in (1, 0)]
     received, acked = row["received"] or 0, row["acked"] or 0
@@ -98,17 +98,18 @@ def _device(connection: sqlite3.Connection, row: sqlite3.Row) -> dict[str, Any]:
     }
 
 
-def totals(connection: sqlite3.Connection) -> dict[str, int]:
+def totals(connection: Connection) -> dict[str, int]:
     """Return how many events of each type are held."""
-    return {row[0]: row[1] for row in connection.execute("SELECT type, n FROM totals ORDER BY type")}
+    rows = connection.execute("SELECT type, sum(n) FROM totals GROUP BY type ORDER BY type")
+    return {row[0]: int(row[1]) for row in rows}
 
 
-def refusals(connection: sqlite3.Connection) -> dict[str, int]:
+def refusals(connection: Connection) -> dict[str, int]:
     """Return how many messages were refused, for which reason."""
     return {row[0]: row[1] for row in connection.execute("SELECT reason, n FROM refusals ORDER BY reason")}
 
 
-def requests(connection: sqlite3.Connection, limit: int) -> list[dict[str, Any]]:
+def requests(connection: Connection, limit: int) -> list[dict[str, Any]]:
     """Return the latest requests, newest first, each with what may still be decided."""
     rows = connection.execute(
         "SELECT r.request, d.site, d.name AS device, r.kind, r.subject, r.data, r.place, r.at, r.state, r.reason,"
@@ -118,23 +119,23 @@ def requests(connection: sqlite3.Connection, limit: int) -> list[dict[str, Any]]
     return [{**dict(row), "data": json.loads(row["data"]), "decisions": DECISIONS[row["state"]]} for row in rows]
 
 
-def sessions(connection: sqlite3.Connection, limit: int) -> list[dict[str, Any]]:
+def sessions(connection: Connection, limit: int) -> list[dict[str, Any]]:
     """Return the latest sessions, newest first."""
     rows = connection.execute(
         "SELECT s.session, d.site, d.name AS device, s.plan, s.started, s.ended, s.reason, s.duration, s.up_bytes,"
-        " s.down_bytes FROM sessions s JOIN devices d ON d.id = s.device ORDER BY s.rowid DESC LIMIT ?",
+        " s.down_bytes FROM sessions s JOIN devices d ON d.id = s.device ORDER BY s.n DESC LIMIT ?",
         [limit],
     )
     return [dict(row) for row in rows]
 
 
-def session_counts(connection: sqlite3.Connection) -> dict[str, int]:
+def session_counts(connection: Connection) -> dict[str, int]:
     """Return how many sessions are known, and how many of them have not ended."""
     row = connection.execute("SELECT count(*), count(*) - count(ended) FROM sessions").fetchone()
     return {"all": row[0], "open": row[1]}
 
 
-def presence(connection: sqlite3.Connection, limit: int) -> dict[str, list[dict[str, Any]]]:
+def presence(connection: Connection, limit: int) -> dict[str, list[dict[str, Any]]]:
     """Return the latest windows of each zone, oldest first, keyed `site/zone`."""
     rows = connection.execute(
         "SELECT d.site || '/' || p.zone AS zone, p.start, p.seconds, p.associated, p.online FROM presence p"
@@ -147,7 +148,7 @@ def presence(connection: sqlite3.Connection, limit: int) -> dict[str, list[dict[
     return {zone: windows[:limit][::-1] for zone, windows in sorted(zones.items())}
 
 
-def events(connection: sqlite3.Connection, type_: str | None, limit: int) -> list[dict[str, Any]]:
+def events(connection: Connection, type_: str | None, limit: int) -> list[dict[str, Any]]:
     """Return the latest events in order of arrival, newest first, with their times put right."""
     chosen, values = ("WHERE e.type = ?", [type_]) if type_ else ("", [])
     rows = connection.execute(
@@ -159,7 +160,7 @@ def events(connection: sqlite3.Connection, type_: str | None, limit: int) -> lis
     return [{**dict(row), "synchronised": bool(row["synchronised"]), "data": json.loads(row["data"])} for row in rows]
 
 
-def dead_letters(connection: sqlite3.Connection, limit: int) -> list[dict[str, Any]]:
+def dead_letters(connection: Connection, limit: int) -> list[dict[str, Any]]:
     """Return what was set aside last, newest first."""
     rows = connection.execute(
         "SELECT d.site, d.name AS device, l.seq, l.class, l.at, l.reason, l.body, l.times FROM dead_letters l"

@@ -1,18 +1,22 @@
 # SPDX-License-Identifier: EUPL-1.2
-"""The platform's SQLite file: its tables and how it is opened. One writer, any number of readers."""
+"""The platform's store: its tables, and how an SQLite file or a PostgreSQL database is opened.
+
+One writer for a file, any number for a database. The SQL of this package is what both understand.
+"""
 
 from __future__ import annotations
 
 import secrets
 import sqlite3
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from collections.abc import Iterator, Sequence
 
-VERSION = 1
+VERSION = 2
+_ROWS = 200  # of at most ten values: SQLite takes 32,766 in a statement
 _TABLES = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE devices (
@@ -53,13 +57,16 @@ CREATE TABLE holes (
 ) STRICT, WITHOUT ROWID;
 -- What one event of a boot with a right clock tells of all the others: wall time minus monotonic time.
 CREATE TABLE boots (
-    device INTEGER NOT NULL, boot TEXT NOT NULL, offset REAL NOT NULL, PRIMARY KEY (device, boot)
+    device INTEGER NOT NULL, boot TEXT NOT NULL, started REAL NOT NULL, PRIMARY KEY (device, boot)
 ) STRICT, WITHOUT ROWID;
-CREATE TABLE totals (type TEXT PRIMARY KEY, n INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+-- By stream, because one counter for all would be the row that every consumer waits for.
+CREATE TABLE totals (
+    stream INTEGER NOT NULL, type TEXT NOT NULL, n INTEGER NOT NULL, PRIMARY KEY (stream, type)
+) STRICT, WITHOUT ROWID;
 CREATE TABLE refusals (reason TEXT PRIMARY KEY, n INTEGER NOT NULL, last_at REAL NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE sessions (
-    device INTEGER NOT NULL, session TEXT NOT NULL, plan TEXT NOT NULL, started REAL, ended REAL, reason TEXT,
-    duration REAL, up_bytes INTEGER, down_bytes INTEGER, PRIMARY KEY (device, session)
+    n INTEGER PRIMARY KEY, device INTEGER NOT NULL, session TEXT NOT NULL, plan TEXT NOT NULL,
+    started REAL, ended REAL, reason TEXT, duration REAL, up_bytes INTEGER, down_bytes INTEGER, UNIQUE (device, session)
 ) STRICT;
 CREATE TABLE presence (
     device INTEGER NOT NULL, zone TEXT NOT NULL, start INTEGER NOT NULL, seconds INTEGER NOT NULL, associated INTEGER,
@@ -82,8 +89,36 @@ class StoreError(Exception):
     """The store can't be used; the text says what to do."""
 
 
-def open_writer(path: Path) -> sqlite3.Connection:
-    """Open for the one writer; create the tables in a new file. Raises StoreError with a remedy."""
+class AgainError(sqlite3.OperationalError):
+    """Another consumer of the same database was in the way; the same transaction again may pass."""
+
+
+class Connection(Protocol):
+    """What this package needs of a connection: sqlite3's, or the one of `postgres` that behaves like it."""
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether a transaction is open."""
+
+    def execute(self, sql: str, parameters: Any = (), /) -> Any:
+        """Run one statement with `?` parameters; return a cursor with rows that have names and places."""
+
+    def close(self) -> None:
+        """Close it."""
+
+
+def is_database(place: str | Path) -> bool:
+    """Tell whether a store is a PostgreSQL database and not a file."""
+    return str(place).startswith(("postgresql://", "postgres://"))
+
+
+def open_writer(place: str | Path) -> Connection:
+    """Open for writing; create the tables where they are missing. Raises StoreError with a remedy."""
+    if is_database(place):
+        from lab.platform import postgres  # noqa: PLC0415 - psycopg is needed only where PostgreSQL is
+
+        return postgres.open_writer(str(place), _TABLES, VERSION)
+    path = Path(place)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
@@ -108,15 +143,34 @@ def _create(connection: sqlite3.Connection) -> None:
         raise StoreError(f"The store has schema {version}, this platform knows {VERSION}. Give --store another file.")
 
 
-def open_reader(path: Path) -> sqlite3.Connection:
+def open_reader(place: str | Path) -> Connection:
     """Open for reading only."""
-    connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=5, isolation_level=None)
+    if is_database(place):
+        from lab.platform import postgres  # noqa: PLC0415
+
+        return postgres.open_reader(str(place))
+    connection = sqlite3.connect(f"file:{place}?mode=ro", uri=True, timeout=5, isolation_level=None)
     connection.row_factory = sqlite3.Row
     return connection
 
 
+def write_rows(connection: Connection, table: str, columns: str, rows: Sequence[tuple[Any, ...]], tail: str) -> int:
+    """Insert all rows by as few statements as can be, `tail` being the ON CONFLICT part; return how many were new.
+
+    `columns` are apart by a comma and a space. Few statements, because each costs a lock of the interpreter.
+    """
+    if not isinstance(connection, sqlite3.Connection):
+        return int(connection.write_rows(table, columns, rows, tail))  # type: ignore[attr-defined]
+    new, marks = 0, f"({', '.join('?' * len(columns.split(', ')))})"
+    for start in range(0, len(rows), _ROWS):
+        some = rows[start : start + _ROWS]
+        sql = f"INSERT INTO {table} ({columns}) VALUES {', '.join([marks] * len(some))} {tail}"
+        new += connection.execute(sql, [value for row in some for value in row]).rowcount
+    return new
+
+
 @contextmanager
-def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+def transaction(connection: Connection) -> Iterator[None]:
     """BEGIN IMMEDIATE … COMMIT; whatever goes wrong, nothing of it stays."""
     connection.execute("BEGIN IMMEDIATE")
     try:
@@ -129,6 +183,6 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
         raise
 
 
-def reply_epoch(connection: sqlite3.Connection) -> str:
+def reply_epoch(connection: Connection) -> str:
     """Return the id of this store's reply streams (R-402)."""
     return str(connection.execute("SELECT value FROM meta WHERE key = 'reply_epoch'").fetchone()[0])

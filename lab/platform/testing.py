@@ -46,6 +46,11 @@ class Process:
             tied = ["setpriv", "--pdeathsig", "KILL", "--", *command]
             self._child = subprocess.Popen(tied, stdout=output, stderr=output, cwd=ROOT)
 
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._child.pid
+
     def kill(self) -> None:
         """End it with SIGKILL, whatever it is doing."""
         self._child.kill()

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from flask.typing import ResponseReturnValue
     from werkzeug.wrappers import Response
 
+    from lab.platform.store import Connection
+
 POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self';"
     " base-uri 'none'; frame-ancestors 'none'"
@@ -51,7 +53,7 @@ pages = Blueprint("pages", __name__)
 class Surroundings:
     """What the page needs to know of the rest of the process."""
 
-    store: Path
+    store: str | Path
     repository: Path
     inbox: Inbox
     manual: bool
@@ -81,10 +83,10 @@ def _around() -> Surroundings:
     return surroundings
 
 
-def _store() -> sqlite3.Connection:
+def _store() -> Connection:
     if "store" not in g:
         g.store = store.open_reader(_around().store)
-    connection: sqlite3.Connection = g.store
+    connection: Connection = g.store
     return connection
 
 

@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 import zlib
 from dataclasses import dataclass
-from typing import Any, Never
+from typing import Any
+
+import orjson
 
 ROOT = "parvis/1"
 SUBSCRIPTIONS = tuple(f"{ROOT}/+/+/{rest}" for rest in ("state", "birth", "ev/+", "replied"))
@@ -20,7 +21,6 @@ _TOPIC = re.compile(
 )
 _ADDRESS = re.compile(r"(?:[0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}|(?:[0-9A-Fa-f]{4}\.){2}[0-9A-Fa-f]{4}")
 _BARE_ADDRESS = re.compile(r"(?<![0-9A-Za-z-])(?=[0-9]*[A-Fa-f])[0-9A-Fa-f]{12}(?![0-9A-Za-z-])")
-_LONE_SURROGATE = re.compile(rb"\\u[dD][89abAB-F]")
 
 
 class RefusedError(Exception):
@@ -64,16 +64,27 @@ def unpack(payload: bytes) -> bytes:
 
 
 def parse_json(plain: bytes) -> Any:
-    """Parse strict JSON: UTF-8, no NaN, no text that can't be stored, a bounded depth."""
+    """Parse strict JSON: UTF-8, no NaN, no half a character, a bounded depth."""
     try:
-        value = json.loads(plain, parse_constant=_no_constant)
-        if _LONE_SURROGATE.search(plain):
-            json.dumps(value, ensure_ascii=False).encode()
-    except RecursionError:
-        raise RefusedError("too_deep") from None
+        return orjson.loads(plain)
+    except ValueError as error:
+        raise RefusedError("too_deep" if "ecursion" in str(error) else "not_json") from None
+
+
+def written(value: Any) -> str:
+    """Write what was parsed as compact JSON; ValueError where it is nested too deep to be kept."""
+    try:
+        return orjson.dumps(value).decode()
+    except TypeError as error:
+        raise ValueError("too deep") from error
+
+
+def kept(value: Any) -> str:
+    """Write what is kept of an invalid value: redacted (R-702), cut, and a word for what can't be written."""
+    try:
+        return redact(written(value))[:2000]
     except ValueError:
-        raise RefusedError("not_json") from None
-    return value
+        return "too deep"
 
 
 def parse_batch(payload: bytes) -> list[Any]:
@@ -89,7 +100,3 @@ def parse_batch(payload: bytes) -> list[Any]:
 def redact(text: str) -> str:
     """Take hardware addresses out of what is kept for inspection (R-702)."""
     return _BARE_ADDRESS.sub("[redacted]", _ADDRESS.sub("[redacted]", text))
-
-
-def _no_constant(name: str) -> Never:
-    raise ValueError(name)

@@ -7,9 +7,10 @@ import logging
 import sqlite3
 import threading
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from lab.platform import replies, store
+from lab.platform import intake, replies, store
 from lab.platform.inbox import Decision, Inbox, Message
 from lab.platform.intake import Intake, Work, settle
 
@@ -17,10 +18,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lab.platform.contract import Contract
+    from lab.platform.store import Connection
 
 log = logging.getLogger(__name__)
 MOST = 200
 RESEND_INTERVAL = 5.0
+TRIES = 4
 PAUSE_AFTER_FAILURE = 0.5
 
 
@@ -29,7 +32,7 @@ class Writer(threading.Thread):
 
     def __init__(
         self,
-        connection: sqlite3.Connection,
+        connection: Connection,
         contract: Contract,
         inbox: Inbox,
         publish: Callable[[str, bytes], None],
@@ -44,14 +47,22 @@ class Writer(threading.Thread):
         self._accept = accept
         self._ending = threading.Event()
         self._resend_at = 0.0
+        self._greeting = threading.Event()
         self.failure: str | None = None
+
+    def greet(self) -> None:
+        """Ask for the acknowledgement of every device that is online: at the start, and with each new connection.
+
+        A broker tells us retained births by itself; a shared group of consumers (R-203) it tells nothing.
+        """
+        self._greeting.set()
 
     def run(self) -> None:
         """Work until `end`; an error costs the batch, which its devices send again, never the thread."""
         while not self._ending.is_set():
             items = self._inbox.take(MOST, 0.5)
             try:
-                self._work(items)
+                self._try(items)
                 self.failure = None
             except Exception as error:  # noqa: BLE001  the loop's edge: the next batch may pass
                 self._fail(items, error)
@@ -62,9 +73,21 @@ class Writer(threading.Thread):
         self.join(10)
         self._connection.close()
 
+    def _try(self, items: list[Message | Decision]) -> None:
+        """Work; where another consumer was in the way, once more at once: nothing of the first try has stayed."""
+        for _ in range(TRIES):
+            with suppress(store.AgainError):
+                self._work(items)
+                return
+        self._work(items)
+
     def _work(self, items: list[Message | Decision]) -> None:
         if items:
             self._commit(items)
+        if self._greeting.is_set():
+            self._greeting.clear()
+            for topic, payload in intake.standing(self._connection):
+                self._publish(topic, payload)
         if time.monotonic() >= self._resend_at:
             self._resend_at = time.monotonic() + RESEND_INTERVAL
             for device in replies.waiting_devices(self._connection):
@@ -75,14 +98,15 @@ class Writer(threading.Thread):
         work = Work(self._connection, time.time())
         decided: list[tuple[Decision, int | None]] = []
         with store.transaction(self._connection):
-            for item in items:
-                if isinstance(item, Message):
-                    self._intake.take(work, item.topic, item.payload)
-                else:
-                    decided.append((item, item.change(self._connection)))
+            for message in _by_device(items):
+                self._intake.take(work, message.topic, message.payload)
+            decided += [(one, one.change(self._connection)) for one in items if isinstance(one, Decision)]
             if self._accept:
                 work.devices |= replies.accept_new(self._connection, work.now)
             messages = settle(work)
+        for item in items:
+            if isinstance(item, Message) and item.settle:
+                item.settle()
         for topic, payload in messages:
             self._publish(topic, payload)
         work.devices |= {device for _, device in decided if device is not None}
@@ -103,3 +127,11 @@ class Writer(threading.Thread):
             if isinstance(item, Decision) and not item.done.done():
                 item.done.set_exception(error)
         self._ending.wait(PAUSE_AFTER_FAILURE)
+
+
+def _by_device(items: list[Message | Decision]) -> list[Message]:
+    """Put messages in order of devices, so that two consumers of one database lock its rows in the same order.
+
+    Those of one device stay in their order.
+    """
+    return sorted((one for one in items if isinstance(one, Message)), key=lambda one: one.topic.split("/")[2:4])
