@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: EUPL-1.2
+"""The front on devices: nginx with the role's own configuration answers what isn't HTTP as the front of ours does."""
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from jinja2 import Environment
+
+NGINX = shutil.which("nginx", path="/usr/sbin:/usr/bin")
+TEMPLATE = Path(__file__).parents[2] / "ansible/roles/portal/templates/etc/parvis/nginx.conf.j2"
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.skipif(NGINX is None, reason="nginx is not installed: apt install nginx-light"),
+]
+
+
+@pytest.fixture(scope="module")
+def port(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("front")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        number = free.getsockname()[1]
+    environment = Environment(autoescape=False)  # noqa: S701  a configuration file, not a page
+    environment.filters["split"] = lambda text, separator: text.split(separator)
+    text = environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
+        parvis_lan={"ipv4": "127.0.0.1/8"}, parvis_portal={"hostname": "portail.example.net"}, portal_certificate="",
+        portal_connections=64, portal_rate=1000,
+    )  # fmt: skip
+    text = text.replace("/run/parvis-front", str(folder)).replace("/run/parvis-portal", str(folder))
+    user = "user root;\n" if os.geteuid() == 0 else ""
+    (folder / "nginx.conf").write_text(user + text.replace("127.0.0.1:8080 ", f"127.0.0.1:{number} "))
+    with (folder / "log").open("wb") as log:
+        words = [NGINX, "-c", str(folder / "nginx.conf"), "-e", "stderr", "-g", "daemon off;"]
+        process = subprocess.Popen(words, stdout=log, stderr=log)
+    for _ in range(100):
+        try:
+            socket.create_connection(("127.0.0.1", number), 1).close()
+            break
+        except OSError:
+            assert process.poll() is None, (folder / "log").read_text()
+            time.sleep(0.05)
+    yield number
+    process.terminate()
+    process.wait(10)
+
+
+def ask(port, data):
+    with socket.create_connection(("127.0.0.1", port), 5) as connection:
+        connection.sendall(data)
+        connection.shutdown(socket.SHUT_WR)
+        answer = b""
+        while more := connection.recv(65536):
+            answer += more
+    return answer
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"CONNECT site.example:443 HTTP/1.1\r\nHost: site.example:443\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a b\r\n\r\n",
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+        b"GET /" + b"a" * 40_000 + b" HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\nB: " + b"a" * 40_000 + b"\r\n\r\n",
+        b"get / HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
+        b"GET / HTTP/9.9\r\nHost: a\r\n\r\n",
+    ],
+    ids=lambda data: repr(data[:24]),
+)
+def test_what_is_not_http_is_led_to_the_portal(port, data):
+    """302 to the portal's absolute address, small and never stored: never nginx's own page of an error."""
+    answer = ask(port, data)
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 302 "), answer[:300]
+    assert b"\r\nLocation: http://portail.example.net/" in head
+    assert b"\r\nCache-Control: no-store" in head
+    assert len(body) < 1000
+
+
+def test_without_the_portal_a_page_says_so(port):
+    """A sound request while the portal is away gets a page that tries again by itself."""
+    answer = ask(port, b"GET / HTTP/1.1\r\nHost: portail.example.net\r\nConnection: close\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 503 ")
+    assert b"Retry-After: 5" in answer
