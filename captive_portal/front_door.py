@@ -222,7 +222,20 @@ class Visitor(asyncio.Protocol):
         body = bytes(self._data[request.end : request.end + request.length])
         extra = f"X-Parvis-Peer: {self.address}\r\nX-Forwarded-Proto: {'https' if self._secure else 'http'}\r\n"
         message = request.head + extra.encode() + b"Connection: close\r\n\r\n" + body
-        self._task = asyncio.get_running_loop().create_task(front_relay.relay(self._house, self, message))
+        self._task = asyncio.get_running_loop().create_task(self._relay(message))
+
+    async def _relay(self, message: bytes) -> None:
+        """Ask the portal, and hand its answer on, however slowly the guest reads."""
+        house = self._house
+        async with house.slots_of(self.device), house.slots:
+            answer = await front_relay.ask(str(house.settings.portal_socket), message)
+        if not answer:
+            house.counted["portal_away"] += 1
+        for chunk in answer or [front_relay.AWAY]:
+            self.say(chunk)
+            if not await self.drained():
+                return
+        self.finish()
 
     def say(self, data: bytes) -> None:
         """Send to the guest."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: EUPL-1.2
-"""Hands a whole request to the portal over its unix socket, and its answer to the guest, however slowly that reads.
+"""Asks the portal a whole request over its unix socket and takes the answer whole.
 
 The portal's thread is free as soon as its answer is here. While the portal starts again, requests wait for it.
 """
@@ -8,10 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from captive_portal.front_door import House, Visitor
 
 _TRY_SECONDS, _PAUSE = 5.0, 0.05
 _CHUNK = 64 * 1024
@@ -21,26 +17,13 @@ _PAGE = (
     '<!doctype html><html lang="fr"><meta charset="utf-8"><meta http-equiv="refresh" content="5"><title>Un instant'
     "</title><p>Le portail revient dans un instant. · One moment, please.</p></html>"
 ).encode()
-_AWAY = (
+AWAY = (
     b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nCache-Control: no-store\r\nConnection: close\r\n"
     b"Content-Type: text/html; charset=utf-8\r\nContent-Length: %d\r\n\r\n%s" % (len(_PAGE), _PAGE)
 )
 
 
-async def relay(house: House, visitor: Visitor, message: bytes) -> None:
-    """Ask the portal, and answer the visitor."""
-    async with house.slots_of(visitor.device), house.slots:
-        answer = await _ask(str(house.settings.portal_socket), message)
-    if not answer:
-        house.counted["portal_away"] += 1
-    for chunk in answer or [_AWAY]:
-        visitor.say(chunk)
-        if not await visitor.drained():
-            return
-    visitor.finish()
-
-
-async def _ask(path: str, message: bytes) -> list[bytes]:
+async def ask(path: str, message: bytes) -> list[bytes]:
     """Return the portal's answer; nothing where there is none for some seconds.
 
     A question that was taken and not answered is asked again only if it changes nothing.
