@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import errno
 import struct
-from typing import TYPE_CHECKING, NamedTuple
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from edge_core import netlink
 from edge_core.netlink import attribute, nested
@@ -16,7 +17,7 @@ from gateway_agent.nft_ruleset import GRANT_MASK, LIVE
 from gateway_agent.usage import Flow
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator
 
 _SUBSYSTEM, _GET, _DELETE = 1, 1, 2  # NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_*
 _DESTROYED = 3  # NFNLGRP_CONNTRACK_DESTROY
@@ -97,37 +98,36 @@ def read(body: bytes) -> Flow:
 def read_all(bodies: Iterable[bytes]) -> Iterator[Flow]:
     """Yield the flows of grants among ctnetlink messages; flows of one sort are read by the layout of the first."""
     layouts: dict[tuple[int, int], _Layout | None] = {}
+    make = tuple.__new__
     for body in bodies:
         sort = (len(body), body[0])
-        if sort not in layouts:
-            layouts[sort] = _layout(body)
-        layout = layouts[sort]
-        row = layout.rows.unpack_from(body) if layout else ()
-        if layout and row[::2] == layout.heads:
-            _, up, _, down, _, mark, _, number = row
-            up_packets, up_bytes = _PAIR.unpack_from(up, layout.counts)
-            down_packets, down_bytes = _PAIR.unpack_from(down, layout.counts)
-            flow = Flow(number, mark, up_bytes, up_packets, down_bytes, down_packets)
-        else:
-            flow = read(body)
+        layout = layouts[sort] if sort in layouts else layouts.setdefault(sort, _layout(body))
+        if layout is not None:
+            row = layout.rows.unpack_from(body)
+            if layout.heads_of(row) == layout.heads:
+                found = layout.flow_of(row)
+                if found[1] & GRANT_MASK:
+                    yield make(Flow, found)
+                continue
+        flow = read(body)
         if flow.grant:
             yield flow
 
 
 class _Layout(NamedTuple):
-    """Where a message's counts, mark and id are: pairs of an attribute's head and value, in the kernel's order."""
+    """How messages of one sort are unpacked: where in a row the attributes' heads are, and the parts of a flow."""
 
     rows: struct.Struct
+    heads_of: Callable[[tuple[Any, ...]], tuple[bytes, ...]]
+    flow_of: Callable[[tuple[Any, ...]], tuple[int, ...]]
     heads: tuple[bytes, ...]
-    counts: int
 
 
-_PAIR = struct.Struct(">Q4xQ")
-"""CTA_COUNTERS_PACKETS and CTA_COUNTERS_BYTES, one behind the other."""
+_COUNTS = 20  # CTA_COUNTERS_PACKETS and CTA_COUNTERS_BYTES, one behind the other without the first head
 
 
 def _layout(body: bytes) -> _Layout | None:
-    """Return how a message is laid out; None where it lacks a part or has them in another order."""
+    """Return how a message is laid out; None where it lacks a part, or holds one in another form."""
     places, offset = {}, 4
     while offset + 4 <= len(body):
         length, kind = struct.unpack_from("=HH", body, offset)
@@ -135,19 +135,22 @@ def _layout(body: bytes) -> _Layout | None:
             return None
         places[kind & 0x3FFF] = (offset, length - 4)
         offset += (length + 3) & ~3
-    parts = [places.get(kind, (0, 0)) for kind in (_UP, _DOWN, _MARK, _ID)]
-    counts = parts[0][1] - _PAIR.size
-    if min(parts)[0] == 0 or parts != sorted(parts) or [p[1] for p in parts[2:]] != [4, 4] or counts not in (4, 8):
-        return None
-    text, at = ">", 0
-    for (offset, length), value in zip(parts, (f"{parts[0][1]}s", f"{parts[1][1]}s", "I", "I"), strict=True):
-        text += f"{offset - at}x4s{value}"
-        at = offset + 4 + length
-    rows = struct.Struct(text)
-    first = netlink.attributes(body[parts[0][0] + 4 :][: parts[0][1]])
-    if _PAIR.unpack_from(rows.unpack_from(body)[1], counts) != (_number(first[_PACKETS]), _number(first[_BYTES])):
-        return None
-    return _Layout(rows, rows.unpack_from(body)[::2], counts)
+    parts = sorted((*places.get(kind, (0, 0)), kind) for kind in (_UP, _DOWN, _MARK, _ID))
+    text, at, columns, heads, column = ">", 0, {}, [], 0
+    for start, length, kind in parts:
+        before = length - _COUNTS if kind in (_UP, _DOWN) else 0
+        if start == 0 or before < 0 or (kind in (_MARK, _ID) and length != 4):
+            return None
+        text += f"{start - at}x4s" + (f"{before}xQ4xQ" if kind in (_UP, _DOWN) else "I")
+        at = start + 4 + length
+        heads.append(column)
+        columns[kind] = column + 1
+        column += 3 if kind in (_UP, _DOWN) else 2
+    up, down = columns[_UP], columns[_DOWN]
+    rows, heads_of = struct.Struct(text), itemgetter(*heads)
+    flow_of = itemgetter(columns[_ID], columns[_MARK], up + 1, up, down + 1, down)
+    row = rows.unpack_from(body)
+    return _Layout(rows, heads_of, flow_of, heads_of(row)) if flow_of(row) == tuple(read(body)) else None
 
 
 def _named(body: bytes, grants: Collection[int]) -> netlink.Message | None:

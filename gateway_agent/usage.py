@@ -63,7 +63,13 @@ class Tally:
     def look(self, flows: Iterable[Flow]) -> set[int]:
         """Count the flows that the table shows; return their ids, for `forget_others`."""
         self._gone_before, self._gone = self._gone, {}
-        return {self._see(flow) for flow in flows}
+        known, shown = self.flows, set()
+        for flow in flows:
+            number = flow[0]
+            if known.get(number) != flow:  # most have carried nothing since
+                self._see(flow)
+            shown.add(number)
+        return shown
 
     def end(self, flow: Flow) -> None:
         """Count a flow for the last time."""
@@ -91,16 +97,13 @@ class Tally:
         self.changed.clear()
         self.touched.clear()
 
-    def _see(self, flow: Flow) -> int:
-        if self.flows.get(flow.id) == flow:
-            return flow.id
+    def _see(self, flow: Flow) -> None:
         ended = None if flow.id in self.flows else self._ended(flow.id)
         if ended == flow:
             self._gone[flow.id] = flow
-            return flow.id
+            return
         self._add(flow, self.flows.get(flow.id) or ended)
         self.flows[flow.id] = flow
-        return flow.id
 
     def _ended(self, number: int) -> Flow | None:
         return self._gone.get(number) or self._gone_before.get(number)

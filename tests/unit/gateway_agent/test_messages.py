@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from edge_core import netlink
 from edge_core.settings import load
-from gateway_agent import conntrack, dnsmasq, neighbours, network, nft_ruleset
+from gateway_agent import announce, conntrack, dnsmasq, neighbours, network, nft_ruleset
 from gateway_agent.control import refusal
 from gateway_agent.nft_elements import FOR_EVER, Value, key4, key_mac, key_mark, lines
 
@@ -89,6 +89,29 @@ def test_a_conntrack_message_is_read():
     assert flow.grant == 7
 
 
+COUNTS = st.integers(0, 2**40)
+
+
+@given(st.lists(st.tuples(st.integers(0, 2**32 - 1), COUNTS, COUNTS, st.booleans()), min_size=1, max_size=20))
+def test_many_conntrack_messages_are_read_as_each_alone(rows):
+    """Reading by the layout of the first gives what reading one by one gives, whatever order the kernel has."""
+    bodies = []
+    for number, (mark, packets, octets, swapped) in enumerate(rows):
+        counts = [
+            netlink.nested(
+                kind,
+                netlink.attribute(1, struct.pack("!Q", packets + kind)),
+                netlink.attribute(2, struct.pack("!Q", octets)),
+            )
+            for kind in (9, 10)
+        ]
+        names = [netlink.attribute(8, struct.pack("!I", mark)), netlink.attribute(12, struct.pack("!I", number + 1))]
+        parts = [*counts, *names] if swapped else [*names, *counts]
+        bodies.append(bytes([2, 0, 0, 0]) + netlink.nested(1, bytes(40)) + b"".join(parts))
+    alone = [flow for body in bodies if (flow := conntrack.read(body)).grant]
+    assert list(conntrack.read_all(bodies)) == alone
+
+
 def test_a_multicast_or_missing_mac_is_nobody():
     """Entries of groups and incomplete entries are no devices."""
     head = struct.pack("=BBHiHBB", 2, 0, 0, 3, 0x02, 0, 0) + netlink.attribute(1, bytes([10, 77, 0, 10]))
@@ -141,11 +164,11 @@ def test_the_ruleset_names_no_guest(settings):
     assert "02:" not in text
 
 
-def test_option_114_needs_a_certificate(settings, tmp_path):
-    """RFC 8910 asks for https; without a certificate the option is not sent at all."""
-    assert "dhcp-option=114" not in dnsmasq.render(settings(), lone_user=False)
-    with_tls = settings(portal=f'tls_certificate = "{tmp_path}/c.pem"\ntls_key = "{tmp_path}/k.pem"')
-    assert "dhcp-option=114,https://portail.example.net/api/captive" in dnsmasq.render(with_tls, lone_user=False)
+def test_option_114_comes_from_a_file_of_its_own(settings):
+    """The portal's address comes and goes with its certificate: dnsmasq reads it again at SIGHUP, not at a start."""
+    text = dnsmasq.render(settings(), lone_user=False)
+    assert "dhcp-option=114" not in text
+    assert f"dhcp-optsfile={announce.options_file(settings())}" in text
 
 
 def test_dnsmasq_is_told_what_the_settings_say(settings):
@@ -161,10 +184,9 @@ def test_dnsmasq_is_told_what_the_settings_say(settings):
         "dhcp-lease-max=1009",
         "dhcp-range=10.77.0.10,10.77.3.250,255.255.240.0,3600s",
         "host-record=portail.example.net,10.77.0.1,fd77::1",
-        "enable-ra",
     ):
         assert expected in lines
-    assert "enable-ra" not in dnsmasq.render(settings(ipv6=""), lone_user=True)
+    assert "dhcp-range=fd77::,static,64,3600s" not in dnsmasq.render(settings(ipv6=""), lone_user=True).splitlines()
 
 
 def test_forwarding_comes_last(settings):
