@@ -22,12 +22,14 @@ from sync.neighbours import Neighbours, offer
 from sync.service import Service
 from sync.sharing import Sharing
 from sync.status import note_error
+from sync.uplink import Limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from edge_core.settings import Settings
 
+_GREETING = 10.0  # seconds that a platform has for answering a birth; it is required to (contracts/README.md)
 _log = logs.get(__name__)
 
 
@@ -93,7 +95,7 @@ def run(configuration: Settings) -> None:
         configuration.content.interval,
         tell=lambda reason: note_error(configuration, "content", reason, clock.now()),
     )
-    witness = lives.Witness(configuration.edge_db.with_name("edge.witness"), lives.machine())
+    witness = lives.Witness(lives.witness_of(configuration.edge_db), lives.machine())
     _look_back(connection, witness)
     _tell_start(connection, configuration)
     parts = _Parts(configuration, connection, watch, neighbours, witness, Counter())
@@ -135,6 +137,7 @@ def _serve(parts: _Parts, offered: bytes, stopping: Callable[[], bool]) -> Servi
         content_version=lambda: parts.watch.version,
         poke=parts.watch.poke,
         counts=parts.counts,
+        limits=Limits(greeting=_GREETING),
         hear=lambda payload: parts.neighbours.hear(payload, clock.monotonic()),
         offer=offered,
         tend=lambda: _tend(parts, epoch),

@@ -79,7 +79,7 @@ class Service:
         self._content_version, self._poke = content_version, poke
         self._hear_offer, self._offer = hear, offer
         self._offer_due = 0.0
-        self.restored, self._heard, self._beyond = False, False, 0
+        self.restored, self._heard, self._beyond, self._greeted_by = False, False, 0, 0.0
         self._tend, self._tend_due = tend, 0.0
         self._replies = Replies(connection)
         self._acked: tuple[str, int] | None = None
@@ -117,6 +117,7 @@ class Service:
         elif isinstance(notice, Connected):
             _log.info("mqtt_connected", protocol=notice.protocol)
             self.window.connect(self._clock())
+            self._greeted_by = self._clock() + self.window.limits.greeting
             self._new_round()
             self._birth_due, self._birth_told, self._offer_due = 0.0, None, 0.0
             self._publish(birth.state(self._root, self.window.epoch, online=True))
@@ -162,10 +163,14 @@ class Service:
     def _is_from_another_life(self, seq: int) -> bool:
         """Tell whether the platform holds more of our epoch than this database ever gave: it is an old copy.
 
-        Believed when it is said twice, and before anything else that made sense, so that it happens once at most.
+        Believed before anything else that made sense, so that it happens once at most; once we have sent, when it is
+        said twice.
         """
+        if seq <= outbox.last_seq(self._connection) or self._heard:
+            self._heard = True
+            return False
         twice, self._beyond = seq == self._beyond, seq
-        return twice and not self._heard and seq > outbox.last_seq(self._connection)
+        return twice or self.window.ceiling == 0
 
     def _work(self) -> None:
         self._delete_acknowledged()
@@ -201,6 +206,8 @@ class Service:
             self._publish(Message(f"{self._root}/replied", _json({"epoch": epoch, "n": n})))
 
     def _send(self) -> None:
+        if not self._heard and self._clock() < self._greeted_by:
+            return  # an old copy of the database must not use numbers again before the platform told how far it is
         slots = min(self.window.slots, _MAX_UNCONFIRMED - self._link.unconfirmed)
         if slots <= 0:
             return

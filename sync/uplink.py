@@ -35,7 +35,8 @@ class Limits:
     """How much may be on its way, and how long to wait for an acknowledgement (seconds).
 
     50 messages of 100 events fill a link of 100,000 events/s at 50 ms of round trip. 64 KiB is counted before
-    compression, so that a reader can bound what it inflates.
+    compression, so that a reader can bound what it inflates. `greeting`: wait for the platform's first word before
+    anything is sent.
     """
 
     messages: int = 50
@@ -44,6 +45,7 @@ class Limits:
     patience: float = 5.0
     patience_cap: float = 60.0
     probe: float = 1.0
+    greeting: float = 0.0
 
 
 class Window:

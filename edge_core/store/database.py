@@ -12,7 +12,7 @@ from sqlite_utils import Database
 
 from edge_core import logs
 from edge_core.errors import StoreError
-from edge_core.store import schema
+from edge_core.store import lives, schema
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -88,6 +88,7 @@ def _migrate(path: Path) -> None:
         connection.execute("PRAGMA journal_mode = WAL")
         schema.edge.apply(Database(connection, execute_plugins=False))
         path.chmod(0o660)
+        _look_back(path, connection)
     finally:
         connection.close()
 
@@ -101,6 +102,14 @@ def _missing(connection: sqlite3.Connection) -> list[str]:
         connection.close()
         raise
     return sorted(known - applied)
+
+
+def _look_back(path: Path, connection: sqlite3.Connection) -> None:
+    """Begin a new epoch where this is an old copy, or another machine's: before any service gives a number again."""
+    with write(connection):
+        reason = lives.settle(connection, lives.Witness(lives.witness_of(path), lives.machine()))
+    if reason is not None:
+        _log.error("database_from_another_life", reason=reason)
 
 
 def _connect(path: Path, mode: str) -> sqlite3.Connection:

@@ -43,8 +43,13 @@ def machine(places: tuple[Path, ...] = _SERIALS) -> str:
     return ""
 
 
+def witness_of(path: Path) -> Path:
+    """Return where the witness of a database is."""
+    return path.with_name("edge.witness")
+
+
 class Witness:
-    """The file `edge.witness` beside the database; only `sync` writes it."""
+    """The file beside the database; only `sync` writes it."""
 
     def __init__(self, path: Path, hardware: str) -> None:
         """Take the file and the machine's serial number; nothing is read yet."""
