@@ -47,13 +47,13 @@ def test_the_way_is_drawn_and_told(phone):
     link = re.search(r'href="(/fr/plan/rez-de-chaussee\?place=bureau-010)#here">[^<]*<svg.*?Me montrer le chemin', page)
     shown = phone.get(link[1]).text
     assert '<polyline class="way" points="600,620 480,280 175,120"/>' in shown
-    assert "de Entrée à Bureau 010" in shown
+    assert "départ Entrée, arrivée Bureau 010" in shown
 
 
 def test_the_way_over_the_stairs(phone):
     """Each floor is a step of its own, with a way without stairs asked for; where none leads, none is drawn."""
     page = phone.get("/fr/plan/etage-1?place=palier").text
-    assert "de Entrée à Escalier, puis l’escalier" in page
+    assert "départ Entrée, arrivée Escalier, puis l’escalier" in page
     assert "step-free=1" in page
     assert "polyline" not in phone.get("/fr/plan/etage-1?place=palier&step-free=1").text
     assert phone.get("/fr/plan/rez-de-chaussee?place=nowhere&from=%00&step-free=x").status_code == 200
