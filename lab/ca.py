@@ -83,7 +83,7 @@ class Authority:
             .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False)
             .sign(self._key, hashes.SHA256())
         )
-        stem = names[0].replace("*", "star")
+        stem = names[0].replace("*", "star").replace("/", "-")
         chain, key_file = self.folder / f"{stem}.pem", self.folder / f"{stem}.key"
         chain.write_bytes(certificate.public_bytes(serialization.Encoding.PEM) + self.certificate_file.read_bytes())
         _write_key(key_file, key)

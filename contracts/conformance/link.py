@@ -122,7 +122,8 @@ class Link:
 
     def _connected(self, client: mqtt.Client, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
         if not reason.is_failure:
-            client.subscribe([(topic, 2) for topic in self._topics])
+            # At 1: what was published with 0 arrives with 0, and some brokers answer a subscription of 2 with 2 always.
+            client.subscribe([(topic, 1) for topic in self._topics])
 
     def _subscribed(self, _client: Any, _data: Any, _mid: int, codes: list[Any], _properties: Any) -> None:
         with self._changed:

@@ -18,7 +18,7 @@ from lab.platform import store
 from lab.platform.contract import Contract
 from lab.platform.feed import Watch
 from lab.platform.inbox import Inbox
-from lab.platform.link import Link
+from lab.platform.link import Certificates, Link
 from lab.platform.web import Surroundings, create_app
 from lab.platform.writer import Writer
 
@@ -60,7 +60,10 @@ def serve(options: argparse.Namespace) -> None:
         signal.signal(number, lambda *_: ending.set())
     inbox, contract, connection = Inbox(), Contract(), store.open_writer(options.store)
     sites = _Sites(options.store, options.feed_site)
-    link = Link(options.broker, inbox, options.group, listens=not options.stream)
+    link = Link(
+        options.broker, inbox, group=options.group, listens=not options.stream,
+        tls=Certificates(options.ca, options.certificate, options.key),
+    )  # fmt: skip
     sources = _sources(options, inbox)
     watch = Watch(options.repository, sites, link.publish_feed)
     writer = Writer(connection, contract, inbox, link.publish, accept=options.answer == "accept")
@@ -128,6 +131,9 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m lab.platform", description=__doc__)
     parser.add_argument("--store", required=True, help="its SQLite file, made when absent, or postgresql://…")
     parser.add_argument("--broker", required=True, help="mqtt://HOST:PORT; it may come later")
+    parser.add_argument("--ca", help="who is believed to be the broker, with mqtts://")
+    parser.add_argument("--certificate", help="our certificate for the broker")
+    parser.add_argument("--key", help="its key")
     parser.add_argument("--group", help="share what comes with other platforms of this group ($share; one database)")
     parser.add_argument("--stream", help="nats://HOST:PORT,…: read from a JetStream there; --broker is its MQTT")
     parser.add_argument("--replicas", type=int, default=3, help="of that stream")

@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import logging
 import random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 import paho.mqtt.client as mqtt
@@ -22,6 +22,14 @@ log = logging.getLogger(__name__)
 LONGEST_WAIT = 60.0
 
 
+class Certificates(NamedTuple):
+    """Files for TLS: who is believed (None: the system's authorities), and our own certificate with its key."""
+
+    ca: str | None = None
+    certificate: str | None = None
+    key: str | None = None
+
+
 class Link:
     """Stays connected, with full jitter between tries (R-503). `on_up` are called each time that it is.
 
@@ -29,7 +37,9 @@ class Link:
     devices say comes by another way.
     """
 
-    def __init__(self, url: str, inbox: Inbox, group: str | None = None, *, listens: bool = True) -> None:
+    def __init__(
+        self, url: str, inbox: Inbox, *, group: str | None = None, listens: bool = True, tls: Certificates | None = None
+    ) -> None:
         prefix = f"$share/{group}/" if group else ""
         self._topics = [(prefix + topic, 1) for topic in SUBSCRIPTIONS] if listens else []
         parts = urlsplit(url)
@@ -42,7 +52,8 @@ class Link:
         self.up = False
         self._client = mqtt.Client(CallbackAPIVersion.VERSION2, protocol=mqtt.MQTTv311)
         if parts.scheme == "mqtts":
-            self._client.tls_set()
+            ca, certificate, key = tls or Certificates()
+            self._client.tls_set(ca, certificate, key)
         self._client.max_inflight_messages_set(100)
         self._client.on_connect = self._connected
         self._client.on_disconnect = self._lost

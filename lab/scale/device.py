@@ -13,6 +13,7 @@ import random
 import secrets
 import time
 import zlib
+from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -60,6 +61,8 @@ class SimDevice:
         self._client: Client | None = None
         self._up = False
         self._failures = 0
+        self._flight: deque[int] = deque()
+        self._room, self._tries = IN_FLIGHT, 0
         self._ending = False
         self._replies: dict[str, int] = {}
 
@@ -95,17 +98,22 @@ class SimDevice:
         self.push()
 
     def push(self) -> None:
-        """Send what was not sent on this connection; begin again where no acknowledgement came for too long."""
+        """Send what the window lets through; where no acknowledgement came for too long, begin again with one message.
+
+        Waiting doubles with each try, and each acknowledgement doubles the room: a platform that is slow is not buried.
+        """
         if not self._up or self._client is None:
             return
         now = time.monotonic()
-        if self._cursor > self.acked and now - self._since > PATIENCE:
-            self._cursor = self.acked
+        if self._flight and now - self._since > min(LONGEST_WAIT, PATIENCE * 2.0**self._tries):
+            self._cursor, self._room, self._tries = self.acked, 1, self._tries + 1
+            self._flight.clear()
             self.counts.resent += 1
-        if self._cursor == self.acked:
+        if not self._flight:
             self._since = now
-        while self._cursor < len(self.ids) and self._cursor - self.acked < BATCH * IN_FLIGHT:
+        while self._cursor < len(self.ids) and len(self._flight) < self._room:
             self._send(self._client)
+            self._flight.append(self._cursor)
 
     def close(self, *, politely: bool = True) -> None:
         """End for good."""
@@ -122,11 +130,11 @@ class SimDevice:
         port = random.choice(self._ports)
         will = (f"{self.root}/state", json.dumps({"online": False, "epoch": self.epoch}).encode())
         topics = (f"{self.root}/ack", f"{self.root}/reply/+", f"parvis/1/{self.site}/feed")
-        ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        ready: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
 
         def settled() -> None:
             if not ready.done():
-                ready.set_result(None)
+                ready.set_result(True)
 
         self._client = Client(
             f"{self.site}-{self.name}-{secrets.token_hex(3)}", will, topics, keepalive=self._keepalive,
@@ -135,14 +143,18 @@ class SimDevice:
         client = self._client
         await asyncio.get_running_loop().create_connection(lambda: client, "127.0.0.1", port)
         try:
-            await ready
+            taken = await ready
         except asyncio.CancelledError:
             client.close(politely=False)
             raise
+        if not taken:
+            raise ConnectionResetError
         self._greet(client)
 
     def _greet(self, client: Client) -> None:
         self._up, self._failures, self._cursor = True, 0, self.acked
+        self._flight.clear()
+        self._room, self._tries = IN_FLIGHT, 0
         self.counts.connects.append(time.monotonic())
         client.publish(f"{self.root}/state", json.dumps({"online": True, "epoch": self.epoch}).encode(), retain=True)
         client.publish(f"{self.root}/birth", json.dumps(self._birth()).encode(), retain=True)
@@ -155,10 +167,10 @@ class SimDevice:
             "account": account, "oldest": self.acked + 1 if self.pending else None, "at": "2025-03-04T12:00:00Z",
         }  # fmt: skip
 
-    def _lost(self, ready: asyncio.Future[None]) -> None:
+    def _lost(self, ready: asyncio.Future[bool]) -> None:
         was_up, self._up = self._up, False
         if not ready.done():
-            ready.set_exception(ConnectionResetError())
+            ready.set_result(False)
         elif was_up and not self._ending:
             self._again = asyncio.get_running_loop().create_task(self.connect(self._jitter()))
 
@@ -201,6 +213,9 @@ class SimDevice:
                 del self._bodies[seq]
             self.acked, self._since = body["seq"], time.monotonic()
             self._cursor = max(self._cursor, self.acked)
+            while self._flight and self._flight[0] <= self.acked:
+                self._flight.popleft()
+            self._room, self._tries = min(IN_FLIGHT, self._room * 2), 0
             self.push()
         elif what.startswith("reply/"):
             self._reply(body)

@@ -63,7 +63,7 @@ def test_kills_cost_nothing(cluster):
 @pytest.mark.parametrize("cluster", ["nats"], indirect=True)
 def test_a_cluster_of_nats_loses_a_node(cluster):
     """200 devices on a stream of three replicas; a node, PostgreSQL and a consumer die: all of it arrives once."""
-    weather(cluster, 200, 60, 5)
+    weather(cluster, 200, 60, 2)
 
 
 @pytest.mark.soak
@@ -73,7 +73,7 @@ def test_a_cluster_of_nats_loses_a_node(cluster):
 @pytest.mark.parametrize("cluster", ["mosquitto"], indirect=True)
 def test_mosquitto_dies_under_many_devices(cluster):
     """200 devices; Mosquitto without persistence, PostgreSQL and a consumer die: all of it arrives once."""
-    weather(cluster, 200, 60, 5)
+    weather(cluster, 200, 60, 2)
 
 
 @pytest.mark.soak
