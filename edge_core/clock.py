@@ -35,6 +35,11 @@ def boot_id() -> str:
         return "unknown"
 
 
+@cache
+def _libc() -> ctypes.CDLL:
+    return ctypes.CDLL(None, use_errno=True)  # opening it costs more than all calls of an event
+
+
 class _Timex(ctypes.Structure):
     """`struct timex` of adjtimex(2); only `modes` = 0 (read) is used, the rest is room for the kernel to write."""
 
@@ -46,6 +51,5 @@ def synchronised() -> bool:
 
     A unit's sandbox refuses that call even for reading; there, systemd-timesyncd's mark of this boot is asked.
     """
-    libc = ctypes.CDLL(None, use_errno=True)
-    state = libc.adjtimex(ctypes.byref(_Timex()))
+    state = _libc().adjtimex(ctypes.byref(_Timex()))
     return _TIMESYNC_MARK.exists() if state == -1 else state != _TIME_ERROR

@@ -8,8 +8,8 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -234,6 +234,17 @@ class Lane:
 
 def _limit(limits: Sequence[tuple[int, int]], number: int) -> tuple[int | None, int | None]:
     return limits[number] if number < len(limits) else (None, None)
+
+
+@contextmanager
+def opened(name: str, folder: Path, devices: int) -> Iterator[Lane]:
+    """Open a lane with so many guests for as long as it is measured."""
+    lane = Lane(name, folder / name)
+    lane.open(devices)
+    try:
+        yield lane
+    finally:
+        lane.close()
 
 
 def reachable(lane: Lane, guest: int, seconds: float = 1.0) -> bool:

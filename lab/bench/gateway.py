@@ -11,7 +11,6 @@ import os
 import statistics
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -21,9 +20,9 @@ from typing import Any
 
 import psutil
 
-from lab.bench import plot
+from lab.bench import hitless, plot
 from lab.bench.figures import Figure, median, percentile
-from lab.bench.forwarding import Lane, reachable
+from lab.bench.forwarding import Lane, opened, reachable
 from lab.bench.peer import Peer
 from lab.net.allowed import allowed
 from lab.net.isolate import run_isolated
@@ -49,7 +48,7 @@ def figures() -> list[Figure]:
         return []
     with tempfile.TemporaryDirectory(prefix="parvis-bench-", dir="/var/tmp") as name, _room_for_neighbours():
         folder, found = Path(name), []
-        for part in (_kernel, _forwarding, _rates, _logins, _hitless):
+        for part in (_kernel, _forwarding, _rates, _logins, hitless.measure):
             file = folder / f"{part.__name__}.json"
             code = run_isolated(partial(_measured, part, folder, file), "root", network=True)
             if code or not file.exists():
@@ -67,7 +66,7 @@ def _measured(part: Callable[[Path], list[Figure]], folder: Path, file: Path) ->
 
 def _kernel(folder: Path) -> list[Figure]:
     """Set elements and read counters, beside bare netlink."""
-    with _lane("kernel", folder, 2) as lane:
+    with opened("kernel", folder, 2) as lane:
         lane.run("ip", "link", "set", "lan0", "up")
         told = json.loads(lane.run(*_PYTHON, "lab.bench.kernel", str(lane.settings().source)))
     bare, ours = (round(percentile(told[name], 0.99), 4) for name in ("bare_one", "one"))
@@ -91,7 +90,7 @@ def _kernel(folder: Path) -> list[Figure]:
 
 def _counters(folder: Path) -> list[Figure]:
     """15,000 flows of one guest with a grant, read and added up."""
-    with _lane("counters", folder, 2) as lane:
+    with opened("counters", folder, 2) as lane:
         lane.as_parvis(2)
         lane.zone.run("guests", *_PYTHON, "lab.bench.flows", "g0", "15000")
         lane.processes.stop("agent")
@@ -180,7 +179,7 @@ def _somebody(name: str, turn: int) -> int:
 def _rates(folder: Path) -> list[Figure]:
     """Goodput of plans with a rate, at the receiver, beside the rate; and segments sent again."""
     found = []
-    with _lane("rates", folder, len(_RATES) + 1) as lane:
+    with opened("rates", folder, len(_RATES) + 1) as lane:
         lane.introduce(len(_RATES))
         lane.as_parvis(len(_RATES), [(rate, rate) for rate in _RATES])
         for guest, rate in enumerate(_RATES):
@@ -196,7 +195,7 @@ def _rates(folder: Path) -> list[Figure]:
 
 def _logins(folder: Path) -> list[Figure]:
     """Let guests log in to the whole product in turn and all at once, and probe as fast as they are answered."""
-    with _lane("whole", folder, _STORM + 400) as lane:
+    with opened("whole", folder, _STORM + 400) as lane:
         lane.as_whole(_STORM + 400)
         lane.introduce(_STORM + 400)
         lane.processes.start("answer", [*_PYTHON, "lab.bench.storm", "answer"], place="internet")
@@ -240,57 +239,6 @@ def _storm(lane: Lane, gateway: psutil.Process, *words: object) -> tuple[dict[st
 def _seconds(process: psutil.Process) -> float:
     times = [one.cpu_times() for one in (process, *process.children(recursive=True))]
     return sum(one.user + one.system for one in times)
-
-
-def _hitless(folder: Path) -> list[Figure]:
-    """Kill, stop, start and exchange rules, while one guest is online and another without a grant keeps trying."""
-    with _lane("hitless", folder, 3) as lane:
-        lane.introduce(2)
-        settings = lane.as_parvis(1)
-        through: list[bool] = []
-        over = threading.Event()
-        watcher = threading.Thread(target=_try_until, args=(lane, 1, over, through))
-        watcher.start()
-        broken = 0
-        for _ in range(2):
-            lane.processes.running["agent"].kill()
-            broken += not reachable(lane, 0)
-            lane.start_agent(settings)
-            lane.processes.stop("agent")
-            broken += not reachable(lane, 0)
-            lane.start_agent(settings)
-            _upgrade(lane)
-            broken += not reachable(lane, 0)
-        over.set()
-        watcher.join()
-    return [
-        Figure("tries of a guest without a grant at kill -9, stop, start, upgrade", float(len(through)), ""),
-        Figure("of which got through", float(sum(through)), "", goal=0),
-        Figure("grants lost at these", float(broken), "", goal=0),
-    ]
-
-
-def _upgrade(lane: Lane) -> None:
-    """Load the rules of another release: the same with one more comment in their version."""
-    source = lane.settings().source
-    text = source.read_text(encoding="utf-8")
-    source.write_text(f'{text}\n[walled_garden]\nhosts = ["192.0.2.{int(time.monotonic()) % 250}"]\n', encoding="utf-8")
-    lane.run(*_PYTHON, "gateway_agent", "setup", "--config", str(source))
-
-
-def _try_until(lane: Lane, guest: int, over: threading.Event, through: list[bool]) -> None:
-    while not over.is_set():
-        through.append(reachable(lane, guest, seconds=0.05))
-
-
-@contextmanager
-def _lane(name: str, folder: Path, devices: int) -> Iterator[Lane]:
-    lane = Lane(name, folder / name)
-    lane.open(devices)
-    try:
-        yield lane
-    finally:
-        lane.close()
 
 
 @contextmanager
