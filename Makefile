@@ -9,21 +9,20 @@ export PORTAL_PORT ?= 8080
 export KIOSK_PORT ?= 8081
 export PLATFORM_PORT ?= 8082
 
-.PHONY: help setup packages demo test soak lint format bench wheel lock clean
+.PHONY: help setup demo test soak lint format bench wheel lock clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: $(VENV)/.ready ## Install what demo and tests need: Debian packages (as root) and the locked Python packages
+setup: $(VENV)/.ready ## Install what the demo needs: Debian packages (as root) and the locked Python packages
 
-packages: build/.packages
-
-build/.packages: tools/packages.sh
+# The tests bring whole systems along (NetworkManager, a second browser): not on a computer that only plays the demo.
+build/.packages-demo build/.packages-test: build/.packages-%: tools/packages.sh
 	@mkdir -p build
-	@tools/packages.sh
+	@tools/packages.sh $*
 	@touch $@
 
-$(VENV)/.ready: build/.packages requirements.lock pyproject.toml
+$(VENV)/.ready: build/.packages-demo requirements.lock pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
@@ -32,11 +31,11 @@ $(VENV)/.ready: build/.packages requirements.lock pyproject.toml
 demo: setup ## Run the whole zone on this computer; ONCE=1 plays the story once, NET=none without enforcement
 	@$(BIN)/python -m lab.demo --net $(NET) $(if $(ONCE),--once)
 
-test: setup lint ## Run every test
+test: setup build/.packages-test lint ## Run every test; as root on a machine for development, it installs what they use
 	@$(BIN)/python -m pytest
 
 soak: setup ## Run the long tests: clusters, kills, many devices
-	@PARVIS_SOAK=1 tools/packages.sh
+	@PARVIS_SOAK=1 tools/packages.sh test
 	@PARVIS_SOAK=1 $(BIN)/python -m pytest -m soak --timeout=1800
 
 lint: setup ## Style and types

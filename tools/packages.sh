@@ -1,20 +1,23 @@
 #!/bin/sh
 # SPDX-License-Identifier: EUPL-1.2
-# Installs the Debian packages that the demo and the tests use, as root; without root it says what is missing.
+# Installs the Debian packages that the demo ("demo") or the tests ("test") use, as root; without root it names them.
 set -eu
 
 # package:program that shows it is there. Why each:
 #   nftables, dnsmasq-base, iproute2: the gateway itself       mosquitto: the site's broker
 #   udhcpc: a phone's real DHCP client                         chromium: a phone's and a kiosk's real browser
-#   isc-dhcp-client, dhcpcd-base, ndisc6, network-manager, firefox-esr: real systems that detect a portal, in tests
-#   nginx-light: the portal's front on devices, in tests
-#   umockdev, e2fsprogs: tests plug devices in that aren't there
-#   conntrack, tcpdump: tests look at the kernel and the wire  python3-venv, python3-dev, gcc: the virtual environment
+#   procps, util-linux: namespaces and who lives in them       python3-venv: the virtual environment
 wanted="nftables:nft dnsmasq-base:dnsmasq iproute2:ip mosquitto:mosquitto udhcpc:udhcpc chromium:chromium
-        conntrack:conntrack tcpdump:tcpdump procps:ps util-linux:unshare umockdev:umockdev-wrapper e2fsprogs:mkfs.ext4
-        isc-dhcp-client:dhclient dhcpcd-base:dhcpcd ndisc6:rdisc6 network-manager:NetworkManager dbus-daemon:dbus-daemon
-        firefox-esr:firefox-esr nginx-light:nginx"
-# The long tests also run a cluster: nats-server, PostgreSQL. A demo needs neither.
+        procps:ps util-linux:unshare"
+#   isc-dhcp-client, dhcpcd-base, ndisc6, network-manager, firefox-esr: real systems that detect a portal
+#   nginx-light: the portal's front on devices                 systemd: checks our units
+#   umockdev, e2fsprogs: devices that aren't there             gcc: the shim that cuts the power
+#   conntrack, tcpdump, curl: tests look at the kernel and the wire
+[ "${1:-demo}" = demo ] || wanted="$wanted conntrack:conntrack tcpdump:tcpdump curl:curl gcc:cc
+        umockdev:umockdev-wrapper e2fsprogs:mkfs.ext4 isc-dhcp-client:dhclient dhcpcd-base:dhcpcd ndisc6:rdisc6
+        network-manager:NetworkManager dbus-daemon:dbus-daemon firefox-esr:firefox-esr nginx-light:nginx
+        systemd:systemd-analyze"
+# The long tests also run a cluster.
 [ -z "${PARVIS_SOAK:-}" ] || wanted="$wanted nats-server:nats-server postgresql:psql"
 
 PATH=$PATH:/usr/sbin:/sbin
@@ -22,7 +25,8 @@ missing=
 for pair in $wanted; do
     command -v "${pair#*:}" >/dev/null 2>&1 || missing="$missing ${pair%%:*}"
 done
-/usr/bin/python3 -c 'import gi; gi.require_version("UMockdev", "1.0")' 2>/dev/null ||
+[ "${1:-demo}" = demo ] || [ -e /usr/include/stdio.h ] || missing="$missing libc6-dev"
+[ "${1:-demo}" = demo ] || /usr/bin/python3 -c 'import gi; gi.require_version("UMockdev", "1.0")' 2>/dev/null ||
     missing="$missing gir1.2-umockdev-1.0 python3-gi"
 python3 -c 'import ensurepip, venv' 2>/dev/null || missing="$missing python3-venv"
 [ -n "$missing" ] || exit 0
