@@ -31,6 +31,7 @@ _SYSTEM_CAS = "/etc/ssl/certs"
 # What goes up and what comes down; both are disjoint, so that no message can run in a circle.
 _UP = ("ev/#", "state", "birth", "replied", "reported")
 _DOWN = ("ack", "reply/#", "desired")
+_ACCESS = "mosquitto.acl"
 
 
 def kind() -> Literal["mosquitto", "amqtt"]:
@@ -47,7 +48,7 @@ def command(settings: Settings) -> list[str]:
     if program is None:
         _require_private(settings)
         return [sys.executable, "-m", "edge_core.broker_python", "--config", str(settings.source)]
-    text = mosquitto_conf(settings)
+    text, access = mosquitto_conf(settings), access_list(settings.site.id)
     file = settings.generated_dir / "mosquitto.conf"
     try:
         settings.generated_dir.mkdir(parents=True, exist_ok=True, mode=0o750)
@@ -55,6 +56,7 @@ def command(settings: Settings) -> list[str]:
         fresh = file.with_suffix(".new")
         fresh.write_text(text, encoding="utf-8")
         fresh.replace(file)
+        (settings.generated_dir / _ACCESS).write_text(access, encoding="utf-8")
     except OSError as error:
         raise ProcessError(
             f"{file}: can't be written ({error.strerror}).",
@@ -84,6 +86,7 @@ def mosquitto_conf(settings: Settings) -> str:
         # Without it, mosquitto as root changes to its own user, who can't write the state folder, and who doesn't
         # exist in an unprivileged user namespace. Units start it as an ordinary user; then this line has no effect.
         "user root",
+        *(["per_listener_settings true"] if settings.broker.lan else []),
         f"listener {settings.broker.port} {settings.broker.bind}",
         "allow_anonymous true",
         "persistence true",
@@ -98,7 +101,45 @@ def mosquitto_conf(settings: Settings) -> str:
         "message_size_limit 1048576",
         "persistent_client_expiration 1d",
     ]
-    return "\n".join([*lines, *_bridge(settings)]) + "\n"
+    return "\n".join([*lines, *_lan(settings), *_bridge(settings)]) + "\n"
+
+
+def access_list(site: str) -> str:
+    """Return what a device may say and hear on the site's broker, as mosquitto's ACL: itself alone, and what all hear.
+
+    %u is the name in its certificate. A topic that isn't named here is refused.
+    """
+    own = f"parvis/1/{site}/%u"
+    lines = [f"pattern write {own}/{what}" for what in (*_UP, "live/#")]
+    lines += [f"pattern read {own}/{what}" for what in _DOWN]
+    lines += [f"pattern read parvis/1/{site}/{what}" for what in ("feed", "+/live/#")]
+    return "\n".join(["# Written by Parvis at each start: changes here are lost.", *lines]) + "\n"
+
+
+def _lan(settings: Settings) -> list[str]:
+    """Return the listener for the site's devices: each shows a certificate, and speaks for itself alone."""
+    broker = settings.broker
+    if broker.lan is None:
+        return []
+    for key in ("lan_ca", "lan_certificate", "lan_key"):
+        if getattr(broker, key) is None:
+            raise ConfigurationError(
+                f"{settings.source}: [broker] {key} is missing; [broker] lan needs it.",
+                remedy="Devices on a network show who they are by certificates: name all three files.",
+            )
+    host, port = broker.lan
+    return [
+        f"listener {port} {host}",
+        "allow_anonymous false",
+        "require_certificate true",
+        "use_identity_as_username true",
+        "tls_version tlsv1.2",
+        f"cafile {_quiet(broker.lan_ca)}",
+        f"certfile {_quiet(broker.lan_certificate)}",
+        f"keyfile {_quiet(broker.lan_key)}",
+        *([f"crlfile {_quiet(broker.lan_revoked)}"] if broker.lan_revoked else []),
+        f"acl_file {_quiet(settings.generated_dir / _ACCESS)}",
+    ]
 
 
 def _bridge(settings: Settings) -> list[str]:
@@ -143,7 +184,7 @@ def _require_private(settings: Settings) -> None:
         )
 
 
-def _quiet(path: Path) -> str:
+def _quiet(path: Path | None) -> str:
     """Return a path as mosquitto.conf takes it: raw, to the end of its line."""
     text = str(path)
     if not text.isprintable():

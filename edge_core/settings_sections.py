@@ -94,6 +94,11 @@ class Broker:
     ca: Path | None = _row(parse.path, "Authority (PEM) that signed the platform broker's certificate.", default=None)
     certificate: Path | None = _row(parse.path, "The site's certificate (PEM) for the bridge.", default=None)
     key: Path | None = _row(parse.path, "Private key (PEM) of that certificate.", default=None)
+    lan: tuple[str, int] | None = _row(parse.listener, "Address and port for the site's devices, by TLS.", default=None)
+    lan_ca: Path | None = _row(parse.path, "Authority (PEM) that signed the devices' certificates.", default=None)
+    lan_certificate: Path | None = _row(parse.path, "The broker's certificate (PEM) for them.", default=None)
+    lan_key: Path | None = _row(parse.path, "Private key (PEM) of that certificate.", default=None)
+    lan_revoked: Path | None = _row(parse.path, "List (CRL, PEM) of devices' certificates revoked.", default=None)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: EUPL-1.2
+"""The site's broker towards its devices: by certificate only, each for itself alone, and a revoked one no more."""
+
+import shutil
+import ssl
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+
+import paho.mqtt.client as mqtt
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+
+from edge_core import broker, settings
+from edge_core.errors import ConfigurationError
+from lab.ca import Authority
+from lab.faults.site import Process, listening, until
+
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.skipif(
+        not shutil.which("mosquitto", path="/usr/sbin:/usr/bin:/usr/local/sbin"), reason="mosquitto is not installed"
+    ),
+]
+
+
+def free_port():
+    import socket  # noqa: PLC0415
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Site:
+    """A broker as Parvis configures it, and devices with certificates."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.authority = Authority(folder / "ca")
+        certificate, key = self.authority.issue("127.0.0.1")
+        self.port = free_port()
+        self.revoked = folder / "revoked.pem"
+        self.revoke()
+        config = folder / "parvis.toml"
+        config.write_text(
+            f'[site]\nid = "parc"\nname = "Le parc"\n[device]\nid = "gateway-1"\nstate_dir = "{folder}/state"\n'
+            f'[broker]\nport = {free_port()}\nlan = "127.0.0.1:{self.port}"\nlan_ca = "{folder}/ca/ca.pem"\n'
+            f'lan_certificate = "{certificate}"\nlan_key = "{key}"\nlan_revoked = "{self.revoked}"\n',
+            encoding="utf-8",
+        )
+        self.settings = settings.load(config, {})
+        self.process = Process(broker.command(self.settings), folder / "log")
+        self.process.start()
+        until(lambda: listening(self.port), 10, "the broker")
+
+    def revoke(self, *certificates):
+        now = datetime.now(UTC)
+        builder = x509.CertificateRevocationListBuilder().issuer_name(self.authority._name)
+        builder = builder.last_update(now - timedelta(hours=1)).next_update(now + timedelta(days=1))
+        for path in certificates:
+            serial = x509.load_pem_x509_certificate(path.read_bytes()).serial_number
+            entry = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(now).build()
+            builder = builder.add_revoked_certificate(entry)
+        signed = builder.sign(self.authority._key, hashes.SHA256())
+        self.revoked.write_bytes(signed.public_bytes(serialization.Encoding.PEM))
+
+    def connect(self, name, heard=None, topics=()):
+        """Return a connected client with that device's certificate; None where it is refused."""
+        certificate, key = self.authority.issue(name) if name else (None, None)
+        return self.connect_with(certificate, key, heard, topics)
+
+    def connect_with(self, certificate, key, heard=None, topics=()):
+        context = ssl.create_default_context(cafile=str(self.folder / "ca" / "ca.pem"))
+        if certificate:
+            context.load_cert_chain(certificate, key)
+        client = mqtt.Client(CallbackAPIVersion.VERSION2, "", protocol=MQTTProtocolVersion.MQTTv311)
+        client.tls_set_context(context)
+        ready = threading.Event()
+        client.on_connect = lambda link, _d, _f, reason, _p: (
+            None if reason.is_failure else (link.subscribe([(t, 1) for t in topics]) if topics else ready.set())
+        )
+        client.on_subscribe = lambda *_: ready.set()
+        client.on_message = lambda _c, _d, message: heard.append((message.topic, message.payload))
+        try:
+            client.connect("127.0.0.1", self.port)
+        except OSError:
+            return None
+        client.loop_start()
+        if not ready.wait(3):
+            client.loop_stop()
+            return None
+        return client
+
+    def close(self):
+        self.process.kill()
+
+
+@pytest.fixture
+def site(tmp_path):
+    site = Site(tmp_path)
+    yield site
+    site.close()
+
+
+def test_a_device_speaks_and_hears_for_itself_alone(site):
+    """Kiosk A publishes as A and hears its own; as B it is not heard, and B's messages it doesn't get."""
+    hers, all_of_it = [], []
+    inside = mqtt.Client(CallbackAPIVersion.VERSION2, "inside", protocol=MQTTProtocolVersion.MQTTv311)
+    inside.on_message = lambda _c, _d, message: all_of_it.append(message.topic)
+    inside.connect("127.0.0.1", site.settings.broker.port)
+    inside.subscribe("parvis/#", 1)
+    inside.loop_start()
+    kiosk = site.connect("kiosk-1", hers, ["parvis/#", "parvis/1/parc/kiosk-2/ack", "parvis/1/parc/kiosk-1/ack"])
+    assert kiosk is not None
+    for topic in ("kiosk-1/birth", "kiosk-1/ev/usage", "kiosk-2/birth", "kiosk-2/ev/usage", "kiosk-1/ack", "feed"):
+        kiosk.publish(f"parvis/1/parc/{topic}", b"x", qos=1)
+    kiosk.publish("parvis/1/ailleurs/kiosk-1/birth", b"x", qos=1)
+    for topic in ("kiosk-1/ack", "kiosk-2/ack", "kiosk-2/desired", "feed", "kiosk-2/ev/order", "kiosk-2/live/content"):
+        inside.publish(f"parvis/1/parc/{topic}", b"y", qos=1)
+    until(lambda: "parvis/1/parc/kiosk-2/live/content" in [topic for topic, _ in hers], 5, "what all may hear")
+    time.sleep(0.3)
+    said = [topic.removeprefix("parvis/1/parc/") for topic in all_of_it if topic.endswith(("birth", "ev/usage"))]
+    assert sorted(said) == ["kiosk-1/birth", "kiosk-1/ev/usage"]
+    assert {topic.removeprefix("parvis/1/parc/") for topic, _ in hers} == {
+        "kiosk-1/ack",
+        "feed",
+        "kiosk-2/live/content",
+    }
+    assert all(payload == b"y" for _, payload in hers)
+    for client in (kiosk, inside):
+        client.disconnect()
+        client.loop_stop()
+
+
+def test_without_a_certificate_of_the_site_nobody_enters(site, tmp_path):
+    """No certificate, or another authority's: the door stays shut."""
+    assert site.connect("") is None
+    certificate, key = Authority(tmp_path / "other").issue("kiosk-1")
+    assert site.connect_with(certificate, key) is None
+
+
+def test_a_certificate_is_replaced_with_overlap_and_revoked(site):
+    """The old and the new certificate of a device both work; once revoked and reloaded, the old one doesn't."""
+    old = [path.rename(path.with_name(f"old-{path.name}")) for path in site.authority.issue("kiosk-1")]
+    new = site.authority.issue("kiosk-1")
+    for pair in (old, new):
+        client = site.connect_with(*pair)
+        assert client is not None
+        client.disconnect()
+        client.loop_stop()
+    site.process.kill()
+    site.revoke(old[0])
+    site.process.start()
+    until(lambda: listening(site.port), 10, "the broker")
+    assert site.connect_with(*old) is None
+    client = site.connect_with(*new)
+    assert client is not None
+    client.disconnect()
+    client.loop_stop()
+
+
+def test_a_network_without_certificates_is_refused(tmp_path):
+    """A listener for the site's devices needs all three files, and says which is missing."""
+    config = tmp_path / "parvis.toml"
+    config.write_text(
+        f'[site]\nid = "parc"\nname = "P"\n[device]\nid = "g"\nstate_dir = "{tmp_path}/state"\n'
+        f'[broker]\nlan = "10.77.0.1:8883"\nlan_ca = "{tmp_path}/ca.pem"\n',
+        encoding="utf-8",
+    )
+    with pytest.raises(ConfigurationError, match="lan_certificate"):
+        broker.mosquitto_conf(settings.load(config, {}))
