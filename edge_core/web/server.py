@@ -28,6 +28,10 @@ timeout = 30
 # it must not be used again.
 keepalive = 0
 backlog = 1024
+# What one request may bring before anything of ours reads it; no device of a person comes near.
+limit_request_line = 4094
+limit_request_fields = 60
+limit_request_field_size = 8190
 # The worker's heartbeat file stays off the memory card.
 worker_tmp_dir = "/dev/shm"  # noqa: S108  a folder for gunicorn's unlinked file
 # Signals are enough; a second way in is one more thing to guard.
