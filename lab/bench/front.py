@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: EUPL-1.2
-"""`make bench NAME=front`: the portal's front beside bare gunicorn: redirects, CPU, a page among slow guests."""
+"""`make bench NAME=front`: the front of the portal beside bare gunicorn: redirects, CPU, a page among slow guests."""
 
 import socket
 import tempfile

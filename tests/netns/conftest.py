@@ -385,3 +385,12 @@ def guest(zone):
     device = zone.guest().join()
     yield device
     device.leave()
+
+
+@pytest.fixture(scope="session")
+def whole_zone(namespaces_allowed):
+    """A zone with `parvis run gateway` and a certificate, shared by the modules that leave it as they found it."""
+    from .detecting import whole  # noqa: PLC0415  it builds upon this module
+
+    with whole() as built:
+        yield built

@@ -19,9 +19,8 @@ URL = f"https://{NAME}/api/captive"
 
 
 @pytest.fixture(scope="module")
-def zone(namespaces_allowed):
-    with whole() as built:
-        yield built
+def zone(whole_zone):
+    return whole_zone
 
 
 def advertisement(guest, seconds=4.0):

@@ -14,16 +14,15 @@ import pytest
 from edge_core import control
 
 from .conftest import inside
-from .detecting import NAME, everything, fetch, press, raw, whole
+from .detecting import NAME, everything, fetch, press, raw
 
 pytestmark = [pytest.mark.netns, pytest.mark.timeout(120)]
 SITE = b"Host: site.example\r\n"
 
 
 @pytest.fixture(scope="module")
-def zone(namespaces_allowed):
-    with whole() as built:
-        yield built
+def zone(whole_zone):
+    return whole_zone
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ import socket
 import pytest
 
 from .conftest import inside, run, until
-from .detecting import finish, have, press, whole
+from .detecting import finish, have, press
 
 pytestmark = [pytest.mark.netns, pytest.mark.timeout(120)]
 NOT_CAPTIVE, UNLOCKED, LOCKED = 1, 2, 3  # nsICaptivePortalService.idl
@@ -71,10 +71,9 @@ PREFERENCES = {
 
 
 @pytest.fixture(scope="module")
-def zone(namespaces_allowed):
-    with whole() as built:
-        (built.folder / "resolv.conf").write_text(f"nameserver {built.V4}\n")
-        yield built
+def zone(whole_zone):
+    (whole_zone.folder / "resolv.conf").write_text(f"nameserver {whole_zone.V4}\n")
+    return whole_zone
 
 
 @pytest.fixture

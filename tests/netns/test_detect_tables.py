@@ -5,15 +5,14 @@ import pytest
 
 from . import detectors
 from .conftest import inside
-from .detecting import NAME, press, raw, whole
+from .detecting import NAME, press, raw
 
 pytestmark = [pytest.mark.netns, pytest.mark.timeout(120)]
 
 
 @pytest.fixture(scope="module")
-def zone(namespaces_allowed):
-    with whole() as built:
-        yield built
+def zone(whole_zone):
+    return whole_zone
 
 
 def seen(zone, guest):
