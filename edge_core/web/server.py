@@ -30,7 +30,7 @@ keepalive = 0
 backlog = 1024
 # What one request may bring before anything of ours reads it; no device of a person comes near.
 limit_request_line = 4094
-limit_request_fields = 60
+limit_request_fields = 104  # what the front hands on, and its own
 limit_request_field_size = 8190
 # The worker's heartbeat file stays off the memory card.
 worker_tmp_dir = "/dev/shm"  # noqa: S108  a folder for gunicorn's unlinked file

@@ -70,7 +70,7 @@ def get(headers="", path="/fr/"):
     [
         get(path="/" + "a" * 8000),
         get("X-Long: " + "a" * 9000 + "\r\n"),
-        get("".join(f"X-{number}: a\r\n" for number in range(100))),
+        get("".join(f"X-{number}: a\r\n" for number in range(200))),
         get("Content-Length: 5\r\nContent-Length: 6\r\n"),
         get("Content-Length: -1\r\n"),
         get("Transfer-Encoding: chunked\r\nContent-Length: 5\r\n"),
