@@ -43,8 +43,9 @@ def changed(connection: sqlite3.Connection, since: int | None) -> tuple[list[Per
     cursor = connection.cursor()
     cursor.row_factory = None  # plain tuples: there may be 15,000
     if since is None:
-        rows = cursor.execute(f"SELECT {_PERMIT} FROM grants WHERE ended_at IS NULL").fetchall()
+        # The number first: what changes between the two questions is told twice rather than never.
         top = int(cursor.execute("SELECT coalesce(max(revision), 0) FROM grants").fetchone()[0])
+        rows = cursor.execute(f"SELECT {_PERMIT} FROM grants WHERE ended_at IS NULL").fetchall()
     else:
         rows = cursor.execute(f"SELECT {_PERMIT} FROM grants WHERE revision > ?", [since]).fetchall()
         top = max((row[4] for row in rows), default=since)
