@@ -50,7 +50,7 @@ def status(config: str, *, as_json: bool) -> None:
     told = (
         f"told to guests: {facts['announced']}"
         if facts["announced"]
-        else f"[yellow]not told: {facts['certificate']}[/]"
+        else f"[yellow]not told: {escape(facts['certificate'])}[/]"
     )
     table.add_row("Portal's API", told)
     table.add_row(

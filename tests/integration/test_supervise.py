@@ -27,7 +27,8 @@ def note(name, pid):
     leftovers.remember(folder / "record", name, pid)
     with (folder / "pids").open("a") as file:
         file.write(f"{pid}\\n")
-Supervisor([Program(name="sleeper", command=["sh", "-c", sys.argv[2]])], note).run()
+command = ["sh", "-c", sys.argv[2]]
+Supervisor([Program(name="sleeper", command=command, reread=folder / "options")], note).run()
 """
 
 
@@ -137,3 +138,19 @@ def test_a_program_that_is_not_installed_is_named():
     """The error names the program and the package."""
     with pytest.raises(ProcessError, match="apt install no-such-program"):
         Supervisor([Program(name="x", command=["no-such-program"])]).run()
+
+
+def test_a_program_is_told_when_its_file_changes(supervisor, tmp_path):
+    """SIGHUP for a file that appears, changes or goes, and none while it stays as it is; the program lives on."""
+    heard = tmp_path / "heard"
+    supervisor(f"trap 'echo told >>{heard}' HUP; echo ready >>{heard}; while :; do sleep 0.05; done")
+    until(lambda: heard.exists())
+    time.sleep(1.5)
+    assert heard.read_text().split() == ["ready"]
+    options = tmp_path / "options"
+    for times, change in enumerate(
+        (lambda: options.write_text("a"), lambda: options.write_text("b"), options.unlink), 1
+    ):
+        change()
+        until(lambda: heard.read_text().count("told") == times)  # noqa: B023  asked before the next turn
+    assert len(pids(tmp_path)) == 1
