@@ -144,7 +144,7 @@ def test_a_program_is_told_when_its_file_changes(supervisor, tmp_path):
     """SIGHUP for a file that appears, changes or goes, and none while it stays as it is; the program lives on."""
     heard = tmp_path / "heard"
     supervisor(f"trap 'echo told >>{heard}' HUP; echo ready >>{heard}; while :; do sleep 0.05; done")
-    until(lambda: heard.exists())
+    until(heard.exists)
     time.sleep(1.5)
     assert heard.read_text().split() == ["ready"]
     options = tmp_path / "options"
