@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from edge_core.store.database import write
-from edge_core.store.grants import Grant
+from edge_core.store.grants import VOUCHER, Grant
 
 if TYPE_CHECKING:
     import sqlite3
@@ -72,6 +72,11 @@ def shift(connection: sqlite3.Connection, seconds: float, up_to: int) -> int:
         "UPDATE grants SET created_at = created_at + ?, expires_at = expires_at + ?"
         " WHERE ended_at IS NULL AND mac <> '' AND id <= ?",
         [seconds, seconds, up_to],
+    )
+    connection.execute(  # the time of a code runs with the session that it opened
+        "UPDATE vouchers SET used_at = used_at + ? WHERE used_at IS NOT NULL AND ? || id IN"
+        " (SELECT holder FROM grants WHERE ended_at IS NULL AND mac <> '' AND id <= ?)",
+        [seconds, VOUCHER, up_to],
     )
     return done.rowcount
 

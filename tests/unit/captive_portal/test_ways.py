@@ -14,7 +14,7 @@ from captive_portal import app as portal_app
 from captive_portal import commands, passes, plans
 from captive_portal.limits import Limiter, Rate
 from edge_core import control
-from edge_core.store import grants, usage, vouchers
+from edge_core.store import followed, grants, usage, vouchers
 from edge_core.store.usage import Usage
 
 PHONE, OTHER = "02:11:22:33:44:55", "02:66:77:88:99:aa"
@@ -274,6 +274,17 @@ def test_codes_are_made_listed_printed_and_revoked(settings, house, clock, tmp_p
     assert "1 vouchers are revoked, 1 sessions ended" in revoked.output
     assert grants.active(house.edge(), clock.now) == []
     assert isinstance(run.invoke(commands.vouchers, ["revoke", *config]).exception, Exception)
+
+
+def test_setting_the_clock_costs_a_code_no_time(app, phone, visiting, house, clock, code):
+    """A device that booted without a clock sets it years ahead: the session and its code have the same time left."""
+    made = code()
+    enter(phone, made)
+    clock.now += 1000 + 1e8
+    assert followed.shift(house.edge(), 1e8, 1) == 1
+    moved = visiting(app, address="10.77.16.21")
+    assert enter(moved, made).status_code == 302
+    assert grants.by_mac(house.edge(), OTHER, clock.now).expires_at == clock.now + 2600
 
 
 # Status
