@@ -43,6 +43,10 @@ def run(role: str, config: str) -> None:
         require_gateway(settings)
     logs.configure("run")
     record = _make_folders(settings) / f"{role}.pids"
+    _refuse_second_run(settings)
+    ours = settings.run_dir / f"{role}.run"
+    ours.unlink(missing_ok=True)
+    leftovers.remember(ours, "run", os.getpid())
     leftovers.end(record)
     _refuse_taken_ports(role, settings)
     for step in roles.preparations(role, settings):
@@ -52,9 +56,6 @@ def run(role: str, config: str) -> None:
         on_start=lambda name, pid: leftovers.remember(record, name, pid),
         on_reload=lambda: _reload(role, config),
     )
-    ours = settings.run_dir / f"{role}.run"
-    ours.unlink(missing_ok=True)
-    leftovers.remember(ours, "run", os.getpid())
     supervisor.run()
     record.unlink(missing_ok=True)
     ours.unlink(missing_ok=True)
@@ -85,6 +86,16 @@ def _make_folders(settings: Settings) -> Path:
             remedy="Make it a folder that this user may write, or change [device] state_dir.",
         ) from error
     return settings.run_dir
+
+
+def _refuse_second_run(settings: Settings) -> None:
+    """Refuse to end the programs of a run that is alive, and to share its store: each role has one `sync`."""
+    for role in roles.ROLES:
+        for pid in leftovers.alive(settings.run_dir / f"{role}.run"):
+            raise ProcessError(
+                f"`parvis run {role}` (process {pid}) runs already with the state folder {settings.device.state_dir}.",
+                remedy="End it first; for both roles on one device there is `parvis run site`.",
+            )
 
 
 def _prepare(command: Sequence[str]) -> None:

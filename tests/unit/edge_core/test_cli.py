@@ -4,13 +4,16 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import sys
 
 import pytest
 from click.testing import CliRunner
 
-from edge_core import clock
+from edge_core import clock, leftovers
 from edge_core.cli import main as cli
+from edge_core.errors import ProcessError
 from edge_core.settings import load
 from edge_core.store import database, grants
 
@@ -85,3 +88,19 @@ def test_errors_are_told_in_words(monkeypatch, capsys, tmp_path):
     assert "there is no such file" in told
     assert "→ Give the configuration's path" in told
     assert "Traceback" not in told
+
+
+@pytest.mark.parametrize("role", ["gateway", "kiosk"])
+def test_a_second_run_leaves_the_first_alone(config, role, monkeypatch):
+    """Who starts it twice is told so, before a single process of the first run is ended."""
+    monkeypatch.setattr("edge_core.cli.run.Supervisor", lambda *_, **__: pytest.fail("it was started"))
+    settings = load(config, {})
+    settings.run_dir.mkdir()
+    leftovers.remember(settings.run_dir / "gateway.run", "run", os.getpid())
+    with subprocess.Popen(["sleep", "60"], start_new_session=True) as child:
+        leftovers.remember(settings.run_dir / "gateway.pids", "front", child.pid)
+        with pytest.raises(ProcessError, match=f"process {os.getpid()}.*runs already"):
+            call("run", role, "--config", config)
+        assert child.poll() is None
+        child.kill()
+    assert leftovers.alive(settings.run_dir / "gateway.run") == [os.getpid()]
