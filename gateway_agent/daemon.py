@@ -97,7 +97,7 @@ class Agent:
         self._accounting.close()
         self._enforcement.close()
         self._neighbours.close()
-        self._keep_presence()
+        self._step("keep_presence", self._keep_presence)
         self._store.close()
         if self._anew:
             os.execv(sys.executable, [sys.executable, "-m", "gateway_agent", "--config", str(self._settings.source)])  # noqa: S606  ourselves
@@ -111,7 +111,7 @@ class Agent:
             self._step("presence", self._observe)
         if moment >= self._due["look"]:
             self._step("look", lambda: self._accounting.look(clock.now()))
-            self._keep_presence()
+            self._step("keep_presence", self._keep_presence)
             took = clock.monotonic() - moment
             soon = self._end_spent(moment)
             self._due["look"] = moment + max(min(_LOOK_SECONDS, soon), took * _LOOK_SHARE)
@@ -159,9 +159,12 @@ class Agent:
         leased = {socket.inet_aton(address): mac for mac, address in self._enforcement.addresses().items()}
         self._neighbours.hold({grant.mac for grant in self._enforcement.active}, leased)
         online = sum(1 for grant in self._enforcement.active if grant.mac in present)
-        for window in self._presence.observe(present, online, now):
+        windows = self._presence.observe(present, online, now)
+        if windows:
             with database.write(self._store) as store:
-                outbox.append(store, window, now)
+                for window in windows:
+                    outbox.append(store, window, now)
+            self._presence.recorded(len(windows))
 
     def _nudged(self) -> dict[str, Any]:
         if self._step("nudge", self._reconcile):

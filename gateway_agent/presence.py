@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
 ZONE = "guests"
+_MOST = 288  # closed windows that wait to be written down: a day of five minutes each
 
 
 def told(count: int, minimum: int, rounding: int) -> int | None:
@@ -40,6 +41,7 @@ class Presence:
     def observe(self, present: AbstractSet[str], online: int, now: float) -> list[PresenceWindow]:
         """Take in who is here at `now` (seconds since 1970); return the windows that have closed.
 
+        They are returned again until `recorded` says that they are written down: a full disk loses none of a day's.
         The first look after a start is the ground: who is here then has not arrived. `associated` and `online` are
         the most at once in the window.
         """
@@ -50,8 +52,11 @@ class Presence:
         self._associated = max(self._associated, len(present))
         self._online = max(self._online, online)
         self._present = frozenset(present)
-        done, self._done = self._done, []
-        return done
+        return self._done[:]
+
+    def recorded(self, count: int) -> None:
+        """Let go of the oldest `count` windows."""
+        del self._done[:count]
 
     def kept(self) -> list[int | None]:
         """Return the open window's counts, which name nobody, for `take_up` after a restart."""
@@ -65,7 +70,7 @@ class Presence:
         if self._start == start:
             return
         if self._start is not None:
-            self._done.append(self._window(self._start))
+            self._done = [*self._done[-_MOST + 1 :], self._window(self._start)]
         self._start = start
         self._associated = self._online = self._arrivals = self._departures = 0
 

@@ -12,6 +12,7 @@ import json
 from typing import TYPE_CHECKING, NamedTuple
 
 from edge_core import clock, logs
+from edge_core.errors import StoreError
 from edge_core.store import followed
 from edge_core.store.database import write
 
@@ -52,20 +53,33 @@ class Timekeeper:
         self._due = 0.0
 
     def settle(self) -> bool:
-        """Move the grants if the clock was set since the last call; True where it was. Raises StoreError."""
+        """Move the grants if the clock was set since the last call; True where it was.
+
+        Raises StoreError where they can't be moved: until they are, they can't be judged by the clock. A mere note
+        that finds no room is written the next time, and hinders nobody.
+        """
         now, running = clock.now(), clock.monotonic()
         moved = step(self._note, clock.boot_id(), now, running)
         fresh = Note(clock.boot_id(), now - running, now)
         if moved or self._note is None or running >= self._due:
-            with write(self._store) as store:
-                # Only grants that were known before: one made since ends by the clock as it is now.
-                count = followed.shift(store, moved, self._known) if moved else 0
-                store.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", [_KEY, json.dumps(fresh)])
             self._due = running + _NOTE_SECONDS
+            try:
+                count = self._write(moved, fresh)
+            except StoreError as error:
+                if moved:
+                    raise
+                _log.warning("clock_not_noted", reason=error.message)
             if moved:
                 _log.warning("clock_was_set", seconds=round(moved), sessions=count)
         self._note, self._known = fresh, self._newest()
         return bool(moved)
+
+    def _write(self, moved: float, fresh: Note) -> int:
+        with write(self._store) as store:
+            # Only grants that were known before: one made since ends by the clock as it is now.
+            count = followed.shift(store, moved, self._known) if moved else 0
+            store.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", [_KEY, json.dumps(fresh)])
+        return count
 
     def _newest(self) -> int:
         row = self._store.execute("SELECT coalesce(max(id), 0) FROM grants").fetchone()

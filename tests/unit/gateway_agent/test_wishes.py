@@ -3,9 +3,13 @@
 
 from ipaddress import IPv4Address
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edge_core.errors import StoreError
+from edge_core.settings import load
+from edge_core.store import database
 from edge_core.store.followed import Permit
 from gateway_agent import quota, timekeeping
 from gateway_agent.leases import Lease
@@ -90,6 +94,27 @@ def test_a_step_of_the_clock_is_told_from_time_that_passes():
     assert timekeeping.step(note, "one", 600.0, 600.0) == -1000.0
     assert timekeeping.step(note, "two", 9000.0, 10.0) == 0
     assert timekeeping.step(note, "two", 100.0, 10.0) == -1400.0
+
+
+def test_a_note_of_the_clock_that_finds_no_room_hinders_nobody(tmp_path, monkeypatch):
+    """With a full disk the agent goes on judging grants; only a step that can't be written down has to wait."""
+    path = tmp_path / "device.toml"
+    path.write_text(f'[site]\nid = "parc"\nname = "Parc"\n[device]\nid = "g1"\nstate_dir = "{tmp_path}/state"\n')
+    settings = load(path, {})
+    database.migrate(settings)
+    store, moment = database.open_edge(settings.edge_db), [1000.0, 0.0]
+    monkeypatch.setattr("edge_core.clock.now", lambda: moment[0])
+    monkeypatch.setattr("edge_core.clock.monotonic", lambda: moment[1])
+    keeper = timekeeping.Timekeeper(store)
+    assert keeper.settle() is False
+    store.execute("PRAGMA query_only = ON")
+    moment[:] = [1400.0, 400.0]
+    assert keeper.settle() is False
+    moment[:] = [9000.0, 401.0]
+    with pytest.raises(StoreError):
+        keeper.settle()
+    store.execute("PRAGMA query_only = OFF")
+    assert keeper.settle() is True
 
 
 def test_a_quota_is_looked_at_more_often_near_its_end():
