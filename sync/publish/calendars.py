@@ -31,6 +31,7 @@ SINGLE = timedelta(days=400)  # how far ahead single events are
 KEPT = timedelta(days=1)  # how long an event stays after its end
 _MOST = 400  # occurrences of one event
 _TOO_OFTEN = re.compile(r"FREQ=(SECONDLY|MINUTELY|HOURLY)", re.IGNORECASE)
+_FRAME = re.compile(r"(BEGIN|END):(\S+)\s*", re.IGNORECASE)
 _MALFORMED = "Export the calendar again, or compare this line with RFC 5545."
 
 
@@ -76,6 +77,8 @@ def _events(reading: _Reading) -> Iterator[dict[str, Any]]:
     if not reading.text.lstrip().startswith("BEGIN:VCALENDAR"):
         reading.problems.add(reading.name, 1, "it does not begin with BEGIN:VCALENDAR.", _MALFORMED)
         return
+    if not _is_nested(reading):
+        return
     try:
         components: list[Any] = list(Calendar.from_ical(reading.text).walk("VEVENT"))
     except (ValueError, IndexError, KeyError) as error:
@@ -86,6 +89,24 @@ def _events(reading: _Reading) -> Iterator[dict[str, Any]]:
     for component in components:
         if _is_sound(component, reading) and str(component.get("STATUS", "")).upper() != "CANCELLED":
             yield from _occurrences(component, moved, reading)
+
+
+def _is_nested(reading: _Reading) -> bool:
+    """Check that each END closes the BEGIN before it: the library skips a misspelt VEVENT in silence."""
+    open_: list[tuple[int, str]] = []
+    for number, line in enumerate(reading.text.splitlines(), 1):
+        found = _FRAME.fullmatch(line)
+        if found is None:
+            continue
+        word, name = found[1].upper(), found[2].upper()
+        if word == "BEGIN":
+            open_.append((number, name))
+        elif not open_ or open_.pop()[1] != name:
+            reading.problems.add(reading.name, number, f"END:{name} closes no BEGIN:{name}.", _MALFORMED)
+            return False
+    for number, name in open_:
+        reading.problems.add(reading.name, number, f"BEGIN:{name} has no END:{name}.", _MALFORMED)
+    return not open_
 
 
 def _is_moved(component: Any) -> bool:

@@ -119,6 +119,8 @@ def _rows(
     name: str, lines: _Lines, columns: Sequence[str], optional: Sequence[str], problems: Problems, *, lax: bool
 ) -> list[Row]:
     if not lines:
+        if name not in {problem.file for problem in problems.found}:
+            problems.add(name, 1, "it is empty.", f"Its first line names: {', '.join(columns)}; or remove the file.")
         return []
     header = [cell.strip() for cell in lines[0][1]]
     while header and not header[-1]:

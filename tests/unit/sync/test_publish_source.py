@@ -165,6 +165,8 @@ CASES = [
     ("news.rss", "<pubDate>Mon, 16 Nov 2026 08:30:00 +0100</pubDate>", "<pubDate>lundi</pubDate>", "news.rss, line 9: item 1 has no readable date."),
     ("news.rss", '<rss version="2.0"', '<!DOCTYPE rss [<!ENTITY a "b">]><rss version="2.0"', "news.rss: it declares entities"),
     ("events/park.ics", "BEGIN:VCALENDAR", "BEGIN:CALENDAR", "events/park.ics, line 1: it does not begin with BEGIN:VCALENDAR."),
+    ("events/park.ics", "BEGIN:VEVENT", "BEGIN:VEVEN", "END:VEVENT closes no BEGIN:VEVENT."),
+    ("events/park.ics", "END:VCALENDAR", "", "events/park.ics, line 1: BEGIN:VCALENDAR has no END:VCALENDAR."),
     ("events/park.ics", "SUMMARY:Café du parvis\r\n", "", "events/park.ics, line 22: an event (cafe-du-parvis@parc.example) has no SUMMARY. Add its SUMMARY line."),
     ("events/park.ics", "DTSTART;TZID=Europe/Paris:20260907T083000", "DTSTART;TZID=Europe/Paris:demain", "events/park.ics, line 22: "),
     ("events/park.ics", "DTEND;TZID=Europe/Paris:20260907T093000", "DTEND;TZID=Europe/Paris:20260906T093000", "events/park.ics, line 22: this event ends before it starts. Correct its DTEND."),
@@ -345,3 +347,9 @@ def test_what_is_published_is_what_the_portal_reads(demo):
     assert None not in read.values()
     assert (read["visiteur"].limits.quota, read["visiteur"].devices) == (20_000_000_000, 2)
     assert plans.for_way(read.values(), plans.CLICK).seconds == 4 * 3600
+
+
+def test_an_emptied_table_is_a_mistake_and_no_wish_to_remove_all(folder):
+    """A file that was saved empty, or cut by a full disk, doesn't take every small ad of the park away."""
+    (folder / "ads.csv").write_bytes(b"")
+    assert [each for each in problems(folder) if each.startswith("ads.csv, line 1: it is empty.")]
