@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from edge_core import __version__, broker, clock, events, logs, settings
 from edge_core.errors import ParvisError
-from edge_core.store import budget, database, lives, outbox
+from edge_core.store import budget, database, lives, outbox, retention
 from sync import birth
 from sync.content_watch import ContentWatch
 from sync.downlink import Downlink
@@ -98,7 +98,8 @@ def run(configuration: Settings) -> None:
     witness = lives.Witness(lives.witness_of(configuration.edge_db), lives.machine())
     _look_back(connection, witness)
     _tell_start(connection, configuration)
-    parts = _Parts(configuration, connection, watch, neighbours, witness, Counter())
+    forgetting = retention.Forgetting(connection, clock.monotonic())
+    parts = _Parts(configuration, connection, watch, neighbours, witness, forgetting, Counter())
     sharing = _share(configuration)
     offered = offer(configuration.content.share[0], sharing.port) if sharing and configuration.content.share else b""
     watch.start()
@@ -121,6 +122,7 @@ class _Parts:
     watch: ContentWatch
     neighbours: Neighbours
     witness: lives.Witness
+    forgetting: retention.Forgetting
     counts: Counter[str]
 
 
@@ -147,8 +149,10 @@ def _serve(parts: _Parts, offered: bytes, stopping: Callable[[], bool]) -> Servi
 
 
 def _tend(parts: _Parts, epoch: str) -> None:
-    """Do what is due now and then: note how far the outbox is, and keep it within its budget."""
+    """Do what is due now and then: note how far the outbox is, keep it within its budget, forget what is old."""
     parts.witness.keep(epoch, outbox.last_seq(parts.connection))
+    now = clock.now() if clock.synchronised() else None
+    parts.counts["forgotten"] += parts.forgetting.turn(clock.monotonic(), now)
     dropped = budget.trim(parts.connection, clock.now())
     if dropped:
         parts.counts["dropped"] += dropped

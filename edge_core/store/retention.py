@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: EUPL-1.2
+"""Forgets what nobody needs any more: answered requests with the words in them, and the numbers of old sessions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from edge_core.store.database import write
+
+if TYPE_CHECKING:
+    import sqlite3
+
+_DAY = 86400.0
+REQUESTS = 60 * _DAY
+"""Seconds after its last change that a request is kept: its page can be opened as long."""
+SESSIONS = 90 * _DAY
+"""Seconds after its end that a session's numbers are kept; its device was forgotten at its end."""
+_EVERY = 600.0  # seconds between two calls that look
+_MOST = 500
+"""Rows of a kind that one call removes, so that the lock is held for a moment only."""
+
+_REQUESTS = (
+    "DELETE FROM requests WHERE id IN (SELECT id FROM requests WHERE updated_at < ? AND NOT EXISTS"
+    " (SELECT 1 FROM outbox WHERE outbox.seq = requests.seq) LIMIT ?)"
+)
+# A voucher's sessions stay: what it has left is counted by them. The highest revision stays: others count from there.
+_SESSIONS = (
+    "SELECT id FROM grants WHERE mac = '' AND holder = '' AND ended_at < ?"
+    " AND revision < (SELECT max(revision) FROM grants) LIMIT ?"
+)
+_SET_ASIDE = "DELETE FROM set_aside WHERE seq IN (SELECT seq FROM set_aside WHERE at < ? LIMIT ?)"
+
+
+def forget_old(connection: sqlite3.Connection, now: float) -> int:
+    """Delete some of what is too old at `now` (epoch seconds); return how many rows, 0 where nothing is left to do.
+
+    Nothing that the platform has not acknowledged is deleted. Raises StoreError where it can't be written.
+    """
+    with write(connection):
+        count = connection.execute(_REQUESTS, [now - REQUESTS, _MOST]).rowcount
+        count += connection.execute(_SET_ASIDE, [now - SESSIONS, _MOST]).rowcount
+        old = [(row[0],) for row in connection.execute(_SESSIONS, [now - SESSIONS, _MOST]).fetchall()]
+        connection.executemany("DELETE FROM usage WHERE grant_id = ?", old)
+        connection.executemany("DELETE FROM grants WHERE id = ?", old)
+        return count + len(old)
+
+
+class Forgetting:
+    """Forgets from time to time: `running` is a monotonic clock, `now` a wall clock that can be believed, or None."""
+
+    def __init__(self, connection: sqlite3.Connection, running: float) -> None:
+        self._connection = connection
+        self._due = running + _EVERY
+
+    def turn(self, running: float, now: float | None) -> int:
+        """Forget some where it is due; return how many rows. Raises as `forget_old`."""
+        if running < self._due or now is None:
+            return 0
+        self._due = running + _EVERY
+        return forget_old(self._connection, now)

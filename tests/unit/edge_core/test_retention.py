@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: EUPL-1.2
+"""What is old is forgotten; what is open, owed to the platform, or counted by is not."""
+
+from __future__ import annotations
+
+import pytest
+
+from edge_core.settings import load
+from edge_core.store import database, followed, grants, outbox, requests, retention, usage
+
+DAY = 86400.0
+
+
+@pytest.fixture
+def store(tmp_path):
+    """An empty edge.db."""
+    path = tmp_path / "device.toml"
+    path.write_text(f'[site]\nid = "parc"\nname = "Parc"\n[device]\nid = "g1"\nstate_dir = "{tmp_path}/state"\n')
+    settings = load(path, {})
+    database.migrate(settings)
+    connection = database.open_edge(settings.edge_db)
+    yield connection
+    connection.close()
+
+
+def session(store, mac, now, holder=None):
+    """Open and close a session; return its grant's id."""
+    grant = grants.accept(store, mac, "free", 600, now, holder=holder)
+    usage.close(store, [(grant, usage.Usage(1, 1, 1, 1))], now + 600)
+    return grant.id
+
+
+def acknowledge(store):
+    with database.write(store):
+        outbox.acknowledge(store, outbox.last_seq(store))
+
+
+def test_old_sessions_go_and_the_agent_misses_nothing(store):
+    """Ended sessions go after 90 days; a voucher's stay; revisions go on from where they were."""
+    session(store, "02:00:00:00:00:01", 0.0)
+    kept = session(store, "02:00:00:00:00:02", 0.0, grants.Holder("voucher:1", 1))
+    newest = session(store, "02:00:00:00:00:03", 0.0)
+    _, seen = followed.changed(store, None)
+    assert retention.forget_old(store, 89 * DAY) == 0
+    assert retention.forget_old(store, 91 * DAY) == 1
+    assert [row[0] for row in store.execute("SELECT id FROM grants")] == [kept, newest]
+    assert [row[0] for row in store.execute("SELECT grant_id FROM usage")] == [kept, newest]
+    made = grants.accept(store, "02:00:00:00:00:04", "free", 600, 91 * DAY)
+    assert [permit.id for permit in followed.changed(store, seen)[0]] == [made.id]
+    assert retention.forget_old(store, 91 * DAY) == 1
+    assert outbox.account(store).balanced
+
+
+def test_a_request_goes_only_once_the_platform_has_it(store):
+    """The words that somebody wrote in a form are not kept for ever, and never lost before they have left."""
+    asked = requests.create(store, kind="room", subject="salle", data={"name": "X"}, place="portal", now=0.0)
+    assert retention.forget_old(store, 61 * DAY) == 0
+    acknowledge(store)
+    assert retention.forget_old(store, 59 * DAY) == 0
+    assert retention.forget_old(store, 61 * DAY) == 1
+    assert requests.get(store, asked.id) is None
+
+
+def test_forgetting_waits_for_its_time_and_for_a_clock_that_is_believed(store):
+    """A device that boots in 2070 by its own clock deletes nothing until the clock is right."""
+    for number in range(2):
+        session(store, f"02:00:00:00:00:0{number}", 0.0)
+    forgetting = retention.Forgetting(store, 100.0)
+    assert forgetting.turn(200.0, 91 * DAY) == 0
+    assert forgetting.turn(700.0, None) == 0
+    assert forgetting.turn(700.0, 91 * DAY) == 1
