@@ -162,11 +162,17 @@ class Supervisor:
                 start_new_session=True,  # Ctrl-C reaches the supervisor alone, which ends them in order
                 preexec_fn=_die_with_parent(os.getpid()),  # noqa: PLW1509  one thread here; nothing can deadlock
             )
-        except FileNotFoundError:
-            raise ProcessError(
-                f"{child.program.name}: the program {child.program.command[0]} is not installed.",
-                remedy=f"Install it (on Debian: apt install {_package(child.program.command[0])}).",
-            ) from None
+        except (OSError, subprocess.SubprocessError) as error:
+            if isinstance(error, FileNotFoundError) and not child.started:
+                raise ProcessError(
+                    f"{child.program.name}: the program {child.program.command[0]} is not installed.",
+                    remedy=f"Install it (on Debian: apt install {_package(child.program.command[0])}).",
+                ) from None
+            # No memory or process to spare, or its package is being exchanged: the others go on, it is tried again.
+            child.failures += 1
+            child.due = now + max(1.0, delay_after(child.failures))
+            _log.error("process_not_started", name=child.program.name, reason=str(error), failures=child.failures)
+            return
         child.started, child.read = now, _look_of(child.program.reread)
         _log.info("process_started", name=child.program.name, pid=child.process.pid)
         if self._on_start:

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -154,3 +155,24 @@ def test_a_program_is_told_when_its_file_changes(supervisor, tmp_path):
         change()
         until(lambda: heard.read_text().count("told") == times)  # noqa: B023  asked before the next turn
     assert len(pids(tmp_path)) == 1
+
+
+def test_a_program_that_can_not_be_started_again_ends_nobody_else(tmp_path, monkeypatch):
+    """While a package is exchanged, or memory is short, the rest goes on, and the program comes back by itself."""
+    program = tmp_path / "program"
+    program.write_text("#!/bin/sh\necho once >> started\n")
+    program.chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+    started = []
+
+    def note(name, _pid):
+        started.append(name)
+        if started.count("short") == 1:
+            program.rename(tmp_path / "away")
+            threading.Timer(3.0, lambda: (tmp_path / "away").rename(program)).start()
+        elif name == "short":
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    sleeper = Program(name="sleeper", command=["sleep", "60"])
+    Supervisor([sleeper, Program(name="short", command=[str(program)])], note).run()
+    assert started == ["sleeper", "short", "short"]
