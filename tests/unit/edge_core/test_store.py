@@ -66,6 +66,26 @@ def test_a_store_that_was_not_migrated_is_refused(settings):
         database.open_edge(settings.edge_db)
 
 
+def test_damage_within_is_found_at_the_start(settings):
+    """A page lost in the middle of the file is no reason to fail for ever: it is set aside as a whole."""
+    database.migrate(settings)
+    connection = database.open_edge(settings.edge_db)
+    with database.write(connection):
+        for number in range(2000):
+            outbox.append(connection, events.Up(version=str(number), role="gateway"), NOW)
+    before = outbox.epoch(connection)
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    connection.close()
+    with settings.edge_db.open("r+b") as file:
+        file.seek(settings.edge_db.stat().st_size // 2 // 4096 * 4096)
+        file.write(b"\xff" * 4096 * 4)
+    database.migrate(settings)
+    connection = database.open_edge(settings.edge_db)
+    assert outbox.epoch(connection) != before
+    connection.close()
+    assert list(settings.device.state_dir.glob("edge-corrupt-*.db"))
+
+
 def test_a_corrupt_store_is_set_aside(settings):
     """A device boots with a damaged database: the file is kept beside, a fresh one has a new epoch."""
     database.migrate(settings)
