@@ -180,7 +180,9 @@ def _read(source: Path) -> dict[str, Any]:
         raise ConfigurationError(
             f"{source}: there is no such file.", remedy="Give the configuration's path with --config FILE."
         ) from None
-    except (OSError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError:
+        raise ConfigurationError(f"{source}: is not UTF-8 text.", remedy="Save it with the encoding UTF-8.") from None
+    except OSError as error:
         raise ConfigurationError(f"{source}: can't be read ({error}).", remedy="Check its mode and owner.") from error
     except tomllib.TOMLDecodeError as error:
         raise ConfigurationError(
@@ -195,6 +197,11 @@ def _section(source: Path, name: str, kind: type[Any], raw: Any, environ: Mappin
     for key in raw:
         if key not in rows:
             raise _refuse(source, name, key, "is not a setting", f"Known there: {', '.join(rows)}.")
+    for variable in environ:
+        if variable.startswith(own := f"PARVIS_{name}_".upper()) and variable.removeprefix(own).lower() not in rows:
+            raise _refuse(
+                variable, name, variable.removeprefix(own).lower(), "is not a setting", f"Known: {', '.join(rows)}."
+            )
     values = {}
     for key, row in rows.items():
         variable = f"PARVIS_{name}_{key}".upper()

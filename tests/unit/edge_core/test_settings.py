@@ -126,3 +126,10 @@ def test_every_setting_is_documented():
             if f"| `[{name}] {row.name}` | {default} | {row.metadata['help']} |" not in text:
                 missing.append(f"| `[{name}] {row.name}` | {default} | {row.metadata['help']} |")
     assert not missing
+
+
+def test_a_misspelt_variable_is_no_setting_that_is_lost_in_silence(write):
+    """PARVIS_PORTAL_PROT names itself; what is no section's (PARVIS_LOG, PARVIS_CONFIG) is left alone."""
+    with pytest.raises(ConfigurationError, match=r"PARVIS_PORTAL_PROT.*not a setting"):
+        load(write(GOOD), {"PARVIS_PORTAL_PROT": "80"})
+    assert load(write(GOOD), {"PARVIS_LOG": "DEBUG", "PARVIS_CONFIG": "x"}).portal.port == 8080
