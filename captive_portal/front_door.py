@@ -68,7 +68,8 @@ class House:
             self._make_room(same, visitor, "refused_guest_limit")
         elif len(self._visitors) >= MOST:
             self._make_room(self._visitors, visitor, "refused_overall_limit")
-        self._visitors[visitor] = same[visitor] = None
+        # Asked again: whoever made room may have been the last of this device, and taken its place along.
+        self._visitors[visitor] = self._of.setdefault(visitor.device, {})[visitor] = None
 
     def release(self, visitor: Visitor) -> None:
         """Forget a visitor; repeating it changes nothing."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from edge_core import logs, settings
+from edge_core import leftovers, logs, settings
 from edge_core.errors import ParvisError
 from gateway_agent import takeover
 from gateway_agent.advertiser import Advertiser
@@ -56,7 +56,9 @@ def clear(config: Path, *, as_json: bool) -> None:
     """Take back the rules, addresses and kernel settings that Parvis changed. Stop Parvis before."""
     logs.configure("gateway-clear")
     try:
-        left = takeover.clear(settings.load(config))
+        configured = settings.load(config)
+        _refuse_while_running(configured)
+        left = takeover.clear(configured)
     except ParvisError as error:
         raise click.ClickException(str(error)) from error
     if as_json:
@@ -65,3 +67,13 @@ def clear(config: Path, *, as_json: bool) -> None:
         click.echo("\n".join(left or ["Rules, addresses and kernel settings are as before."]))
     if left:
         raise click.exceptions.Exit(1)
+
+
+def _refuse_while_running(configured: settings.Settings) -> None:
+    """Refuse to clear under an agent that would put its rules back, over addresses that are gone."""
+    for role in ("gateway", "site"):
+        for pid in leftovers.alive(configured.run_dir / f"{role}.run"):
+            raise ParvisError(
+                f"`parvis run {role}` (process {pid}) is still at work on this gateway.",
+                remedy="End it first (Ctrl-C).",
+            )

@@ -87,7 +87,9 @@ class Control:
             data = peer.recv(LONGEST)
         except OSError:
             data = b""
-        buffer = self._peers[peer]
+        buffer = self._peers.get(peer)
+        if buffer is None:  # let go of a moment ago, by another event of the same turn
+            return
         buffer += data
         while b"\n" in buffer:
             line, _, rest = bytes(buffer).partition(b"\n")

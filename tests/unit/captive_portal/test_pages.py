@@ -216,7 +216,7 @@ _text = st.text(alphabet=st.characters(codec="latin-1"), max_size=80)
     body=st.binary(max_size=200),
     method=st.sampled_from(["GET", "POST", "HEAD"]),
 )
-def test_nothing_that_is_sent_makes_it_fail(app, path, query, language, body, method):  # noqa: PLR0917
+def test_nothing_that_is_sent_makes_it_fail(app, path, query, language, body, method):
     """Whatever the bytes of a request are, the answer is no 5xx."""
     prefix = ("/fr/", "/", "/fr/companies/", "/fr/services/", "/fr/requests/", "/-/style.")[len(path) % 6]
     environ = {
