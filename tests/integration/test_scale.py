@@ -63,7 +63,7 @@ def test_kills_cost_nothing(cluster):
 @pytest.mark.parametrize("cluster", ["nats"], indirect=True)
 def test_a_cluster_of_nats_loses_a_node(cluster):
     """200 devices on a stream of three replicas; a node, PostgreSQL and a consumer die: all of it arrives once."""
-    weather(cluster, 200, 60, 2)
+    weather(cluster, 200, 60, 0.5)
 
 
 @pytest.mark.soak
