@@ -50,6 +50,11 @@ def measure(n: int = 200_000, *, platform: Literal["reference", "bare"] = "refer
             device.store.close()
 
 
+def bare_platform(folder: Path, port: int) -> Process:
+    """Return the bare platform, not yet started."""
+    return Process(_words("bare", port, folder / "platform.db"), folder / "platform.log")
+
+
 def _words(platform: str, port: int, store: Path) -> list[str]:
     if platform == "bare":
         return [sys.executable, "-m", "lab.bench.sink", str(port), str(store)]
@@ -60,7 +65,7 @@ def _words(platform: str, port: int, store: Path) -> list[str]:
 
 
 def _run(device: Device, store: Path, n: int) -> dict[str, Any]:
-    _fill(device, n)
+    fill(device, n)
     start = time.monotonic()
     until(lambda: outbox.oldest(device.store) is None, 120 + n / 1000, "acknowledgement of all")
     seconds = time.monotonic() - start
@@ -74,7 +79,7 @@ def _run(device: Device, store: Path, n: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _fill(device: Device, n: int) -> None:
+def fill(device: Device, n: int) -> None:
     """Put `n` rows in the outbox in one transaction, each with its own id, as fast as SQLite takes them."""
 
     def row(number: int) -> tuple[str, str, str]:
