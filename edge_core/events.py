@@ -133,6 +133,20 @@ class SurveyAnswered(Event):
     place: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class UplinkChanged(Event):
+    """The way to the Internet opened or shut, or another is taken (`way`: "first" or "second").
+
+    `milliseconds` is how long an answer from the Internet took; None while nothing answers.
+    """
+
+    type: ClassVar[str] = "eu.parvis.health.uplink.v1"
+    klass: ClassVar[str] = "health"
+    up: bool
+    way: str
+    milliseconds: int | None
+
+
 ALL: tuple[type[Event], ...] = (
-    Up, Gap, PresenceWindow, SessionStarted, SessionEnded, UsageRollup, RequestCreated, SurveyAnswered,
+    Up, Gap, PresenceWindow, SessionStarted, SessionEnded, UsageRollup, RequestCreated, SurveyAnswered, UplinkChanged,
 )  # fmt: skip

@@ -27,6 +27,7 @@ from edge_core.settings_sections import (
     Presence,
     SignIn,
     Site,
+    Uplink,
     WalledGarden,
     Wan,
 )
@@ -44,6 +45,7 @@ class Settings:
     device: Device
     lan: Lan
     wan: Wan
+    uplink: Uplink
     portal: Portal
     kiosk: Kiosk
     mqtt: Mqtt
@@ -122,6 +124,7 @@ SECTIONS: dict[str, type[Any]] = {
     "device": Device,
     "lan": Lan,
     "wan": Wan,
+    "uplink": Uplink,
     "portal": Portal,
     "kiosk": Kiosk,
     "mqtt": Mqtt,
@@ -241,6 +244,10 @@ def _check_together(settings: Settings) -> None:
         )
     if lan.interface and lan.interface == settings.wan.interface:
         raise _refuse(settings.source, "wan", "interface", "is the guests' interface too", "They must be two.")
+    if settings.wan.second and settings.wan.second in (lan.interface, settings.wan.interface):
+        raise _refuse(settings.source, "wan", "second", "is another's interface", "Name a third one.")
+    if settings.wan.second and not settings.uplink.probes:
+        raise _refuse(settings.source, "uplink", "probes", "is missing", "Without it a second uplink is never taken.")
     for section, pair in _PAIRS:
         values = [getattr(getattr(settings, section), key) for key in pair]
         if bool(values[0]) != bool(values[1]):

@@ -6,7 +6,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 _SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
@@ -231,3 +231,34 @@ def _whole(raw: Any, least: int, most: int, expected: str) -> int:
     if not least <= value <= most:
         raise ValueError(expected)
     return value
+
+
+class Probe(NamedTuple):
+    """One question to the Internet: "dns" (UDP) or "tcp" (a handshake), to an address and port."""
+
+    kind: str
+    address: Address
+    port: int
+
+
+def probes(raw: Any) -> tuple[Probe, ...]:
+    """Parse probes such as `dns://192.0.2.53` and `tcp://[2001:db8::1]:443`, as a list or separated by commas."""
+    items = raw.split(",") if isinstance(raw, str) else raw
+    if not isinstance(items, list):
+        raise ValueError(_PROBES)  # noqa: TRY004  the caller words it
+    return tuple(_probe(item) for item in items)
+
+
+_PROBES = "a list of addresses such as dns://192.0.2.53 or tcp://192.0.2.1:443"
+
+
+def _probe(item: Any) -> Probe:
+    try:
+        parts = urlsplit(str(item).strip())
+        address = ipaddress.ip_address(parts.hostname or "")
+        number = parts.port or (53 if parts.scheme == "dns" else 443)
+    except ValueError:
+        raise ValueError(_PROBES) from None
+    if parts.scheme not in ("dns", "tcp") or parts.path or parts.query or parts.username:
+        raise ValueError(_PROBES)
+    return Probe(parts.scheme, address, number)

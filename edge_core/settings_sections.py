@@ -53,6 +53,18 @@ class Wan:
 
     interface: str = _row(parse.interface, "Interface that leads to the Internet.", default="")
     dns: tuple[parse.Address, ...] = _row(parse.addresses, "DNS servers that the gateway asks.", default=())
+    second: str = _row(parse.interface, "Second interface to the Internet, for when the first is shut.", default="")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Uplink:
+    """Watching whether the Internet is there."""
+
+    probes: tuple[parse.Probe, ...] = _row(
+        parse.probes, "What to ask, such as `dns://192.0.2.53`, `tcp://192.0.2.1:443`; empty: don't watch.", default=()
+    )
+    interval: int = _row(parse.seconds, "Seconds between two rounds of probes.", default=10)
+    patience: int = _row(parse.seconds, "Seconds that an answer may take.", default=2)
 
 
 @dataclass(frozen=True, kw_only=True)

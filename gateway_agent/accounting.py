@@ -92,6 +92,11 @@ class Accounting:
         self._ledger.forget(ids)
         return len(over)
 
+    def end_behind(self, addresses: set[bytes]) -> None:
+        """End guests' flows that leave under one of these addresses (packed); what they carried is counted."""
+        self._conntrack.end_behind(addresses)
+        self._take_ends()
+
     def spent(self, grant: int) -> int:
         """Return the bytes that a grant has used in both directions, as far as was seen."""
         used = self.total(grant)

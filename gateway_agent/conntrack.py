@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _SUBSYSTEM, _GET, _DELETE = 1, 1, 2  # NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_*
 _DESTROYED = 3  # NFNLGRP_CONNTRACK_DESTROY
-_TUPLE, _MARK, _UP, _DOWN, _ID, _MARK_MASK = 1, 8, 9, 10, 12, 21  # CTA_*
+_TUPLE, _ANSWERS, _MARK, _UP, _DOWN, _ID, _MARK_MASK = 1, 2, 8, 9, 10, 12, 21  # CTA_*
 _PACKETS, _BYTES = 1, 2  # CTA_COUNTERS_*
 _FEW, _PER_SEND = 8, 100
 _ANY = bytes(4)  # struct nfgenmsg of both families
@@ -81,9 +81,15 @@ class Conntrack:
             for grant in grants:
                 self._kernel.request(_SUBSYSTEM << 8 | _DELETE, _ANY + _mark_of(grant))
             return
-        doomed = [
-            message for body in self._kernel.dump(_SUBSYSTEM << 8 | _GET, _ANY) if (message := _named(body, grants))
-        ]
+        self._delete(lambda found: _number(found.get(_MARK)) & GRANT_MASK in grants)
+
+    def end_behind(self, addresses: Collection[bytes]) -> None:
+        """Delete every flow of guests that is masqueraded behind one of these addresses (packed)."""
+        self._delete(lambda found: bool(found.get(_MARK)) and _behind(found) in addresses)
+
+    def _delete(self, chosen: Callable[[dict[int, bytes]], bool]) -> None:
+        bodies = self._kernel.dump(_SUBSYSTEM << 8 | _GET, _ANY)
+        doomed = [message for body in bodies if (message := _named(body, chosen))]
         for start in range(0, len(doomed), _PER_SEND):
             self._kernel.attempt(doomed[start : start + _PER_SEND])
 
@@ -153,10 +159,16 @@ def _layout(body: bytes) -> _Layout | None:
     return _Layout(rows, heads_of, flow_of, heads_of(row)) if flow_of(row) == tuple(read(body)) else None
 
 
-def _named(body: bytes, grants: Collection[int]) -> netlink.Message | None:
-    """Return the message that deletes the flow of `body` where it belongs to one of the grants."""
+def _behind(found: dict[int, bytes]) -> bytes:
+    """Return the address that answers to a flow are sent to, packed: ours, where it is masqueraded."""
+    ends = netlink.attributes(netlink.attributes(found.get(_ANSWERS, b"")).get(1, b""))  # CTA_TUPLE_IP
+    return ends.get(2) or ends.get(4) or b""  # CTA_IP_V4_DST, CTA_IP_V6_DST
+
+
+def _named(body: bytes, chosen: Callable[[dict[int, bytes]], bool]) -> netlink.Message | None:
+    """Return the message that deletes the flow of `body` where it is chosen."""
     found = netlink.attributes(body, 4)
-    if _number(found.get(_MARK)) & GRANT_MASK not in grants:
+    if not chosen(found):
         return None
     tuple_and_id = nested(_TUPLE, found[_TUPLE]) + attribute(_ID, found[_ID])
     return netlink.Message(_SUBSYSTEM << 8 | _DELETE, 0, body[:1] + bytes(3) + tuple_and_id)

@@ -11,13 +11,14 @@ import signal
 import socket
 import sys
 from collections import Counter
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from edge_core import clock, logs, netlink, notify
 from edge_core.errors import ConfigurationError, NetworkError, ParvisError
 from edge_core.settings import load, require_gateway
 from edge_core.store import database, followed, outbox
-from gateway_agent import network, nft_state, quota
+from gateway_agent import failover, network, nft_state, quota
 from gateway_agent.accounting import Accounting
 from gateway_agent.control import Control
 from gateway_agent.enforcement import Enforcement
@@ -25,6 +26,7 @@ from gateway_agent.neighbours import Neighbours
 from gateway_agent.presence import Presence
 from gateway_agent.rules import NewSettingsError
 from gateway_agent.timekeeping import Timekeeper
+from gateway_agent.uplink_watch import Watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,6 +68,7 @@ class Agent:
         self._take_up_presence()
         self._timekeeper = Timekeeper(self._store)
         self._quota = quota.Watch()
+        self._watch = Watch(settings)
         self._stopping = self._anew = False
         self._pulse = notify.Pulse()
         self._due = {"tick": 0.0, "look": 0.0, "probe": clock.monotonic() + _PROBE_SECONDS}
@@ -84,6 +87,7 @@ class Agent:
         self._listen_to_signals()
         self._step("first_look", lambda: self._accounting.look(clock.now(), live=False))
         spare_the_collector()
+        self._watch.start()
         _log.info("agent_ready")
         notify.ready()
         while not self._stopping:
@@ -91,6 +95,7 @@ class Agent:
             wait = max(0.0, min(self._due.values()) - clock.monotonic())
             for key, _ in self._selector.select(wait):
                 self._step("event", key.data)
+        self._watch.stop()
         self._step("last_look", lambda: self._accounting.look(clock.now()))
         self._step("last_record", lambda: self._accounting.record(clock.now()))
         self._control.close()
@@ -109,6 +114,8 @@ class Agent:
             self._due["tick"] = moment + _TICK
             self._step("reconcile", self._reconcile)
             self._step("presence", self._observe)
+            if self._settings.wan.second:
+                self._step("uplink", self._lead)
         if moment >= self._due["look"]:
             self._step("look", lambda: self._accounting.look(clock.now()))
             self._step("keep_presence", self._keep_presence)
@@ -165,6 +172,15 @@ class Agent:
                 for window in windows:
                     outbox.append(store, window, now)
             self._presence.recorded(len(windows))
+
+    def _lead(self) -> None:
+        """Lead out by the uplink that is open; what was masqueraded behind the other begins anew."""
+        wan, second = self._settings.wan, self._watch.second
+        if failover.lead(wan.second if second else ""):
+            left = wan.interface if second else wan.second
+            with suppress(OSError):  # the interface may be gone, and with it its flows
+                self._accounting.end_behind({address.packed for address in network.addresses(left)})
+            _log.warning("uplink_switched", second=second)
 
     def _nudged(self) -> dict[str, Any]:
         if self._step("nudge", self._reconcile):

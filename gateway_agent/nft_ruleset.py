@@ -94,7 +94,7 @@ table inet parvis {{
  }}
  chain postrouting {{ type nat hook postrouting priority srcnat; policy accept;
   ct mark and {passing:#x} == 0 accept
-  oifname "{wan}" masquerade
+  oifname {wan} masquerade
   drop
  }}
 
@@ -128,7 +128,7 @@ table inet parvis {{
 
  chain input {{ type filter hook input priority filter; policy accept;
   iifname "{lan}" goto from_guests
-  iifname "{wan}" goto from_wan
+  iifname {wan} goto from_wan
  }}
  chain from_guests {{
   ether saddr @blocked counter name blocked_dropped drop
@@ -212,7 +212,7 @@ def _text(settings: Settings, mark: str) -> str:
         passing=LIVE | GARDEN,
         dead=LIVE - 1,
         lan=lan.interface,
-        wan=settings.wan.interface,
+        wan=_outside(settings),
         lan4=lan.ipv4.ip,
         net4=lan.ipv4.network,
         portal=portal,
@@ -266,3 +266,8 @@ def _sixth(settings: Settings, doors: str) -> dict[str, str]:
         "flood6": f"  icmpv6 type {{ {_SOLICITS} }} limit rate over 1000/second burst 4000 packets"
         " counter name flood_dropped drop",
     }
+
+
+def _outside(settings: Settings) -> str:
+    names = [f'"{name}"' for name in (settings.wan.interface, settings.wan.second) if name]
+    return names[0] if len(names) == 1 else f"{{ {', '.join(names)} }}"

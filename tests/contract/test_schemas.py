@@ -57,6 +57,7 @@ BAD = [
     ("event.request.created.v1", ["data", "data"], {str(n): n for n in range(65)}),
     ("event.usage.rollup.v1", ["data", "sessions"], 0),
     ("event.survey.answered.v1", ["data", "choice"], "excellent"),
+    ("event.health.uplink.v1", ["data", "way"], "third"),
     ("event.survey.answered.v1", ["data", "survey"], "A b"),
     ("event.survey.answered.v1", ["data", "device"], "x"),
     ("state", ["online"], "yes"),

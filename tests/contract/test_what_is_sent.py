@@ -41,6 +41,7 @@ SAMPLES = [
     ),
     events.UsageRollup(sessions=3, duration=9, up_bytes=1, up_packets=1, down_bytes=2, down_packets=2),
     events.SurveyAnswered(survey="accueil", choice="good", place="portal"),
+    events.UplinkChanged(up=True, way="second", milliseconds=48),
 ]  # fmt: skip
 
 
