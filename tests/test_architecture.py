@@ -119,12 +119,16 @@ def test_files_stay_small_and_well_named():
 
 
 def test_every_source_names_its_licence():
-    """Each Python file carries its SPDX identifier, and opens with a sentence that says what it is."""
+    """Each source file carries its SPDX identifier; each Python file opens with a sentence that says what it is."""
     wrong = []
-    for path in sources(*PRODUCT, "contracts", "lab", "tests"):
-        text = path.read_text(encoding="utf-8")
-        if "SPDX-License-Identifier: EUPL-1.2" not in text[:200] or not ast.get_docstring(ast.parse(text)):
-            wrong.append(str(path.relative_to(ROOT)))
+    for path in sources(*PRODUCT, "lab", "tests"):
+        if not ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))):
+            wrong.append(f"{path.relative_to(ROOT)}: no sentence")
+    for folder in (*PRODUCT, "lab", "tests", "ansible", "systemd", "tools"):
+        for path in (ROOT / folder).rglob("*"):
+            known = path.suffix in {".py", ".html", ".css", ".js", ".sh", ".j2", ".yml", ".service", ".socket"}
+            if known and "SPDX-License-Identifier: EUPL-1.2" not in path.read_text(encoding="utf-8")[:200]:
+                wrong.append(f"{path.relative_to(ROOT)}: no licence")
     assert not wrong
 
 
