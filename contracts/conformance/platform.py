@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from contracts.conformance.relay import Relay
     from contracts.conformance.schemas import Schemas
 
+_GREETING = 10.0
+"""Seconds that a device which has just started may wait for the platform's first word before it sends anything."""
+
 
 @dataclass
 class DeviceSubject:
@@ -90,7 +93,7 @@ class DeviceSubject:
         def new() -> list[int]:
             return sorted(key[1] for key in list(self.arrivals) if key[0] == epoch and key not in before)
 
-        if not self.link.wait(new, self.patience):
+        if not self.link.wait(new, self.patience + _GREETING):
             raise Failed("the hook act was run, and no new event came")
         self.link.wait(lambda: False, 0.5)
         return new()

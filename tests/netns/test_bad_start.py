@@ -36,8 +36,8 @@ def only(tmp_path, *programs):
     """Return an environment in whose PATH there are these programs alone."""
     folder = tmp_path / "bin"
     folder.mkdir()
-    for program in programs:
-        (folder / program).symlink_to(shutil.which(program))
+    for program in (*programs, "mount", "unshare"):
+        shutil.copy2(shutil.which(program), folder / program)
     return {**os.environ, "PATH": str(folder)}
 
 
@@ -55,7 +55,9 @@ def test_a_missing_interface_is_named_with_those_that_exist(refusal, bare_zone):
 def test_a_missing_program_is_named_with_its_package(refusal, tmp_path, missing, package):
     """The remedy is a line to copy."""
     there = {"ip", "nft", "dnsmasq", "mosquitto", "sh"} - {missing}
-    told = refusal(environment=only(tmp_path, *there))
+    # An ordinary user's PATH lacks it, so we look into /usr/sbin ourselves: there it must be missing too.
+    hidden = ("unshare", "--mount", "sh", "-c", 'mount -t tmpfs none /usr/sbin && exec "$@"', "sh")
+    told = refusal(*hidden, environment=only(tmp_path, *there))
     assert missing in told
     assert f"apt install {package}" in told
 
