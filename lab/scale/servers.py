@@ -78,7 +78,7 @@ class Server:
             self._child = subprocess.Popen(
                 words, stdout=log, stderr=log, user=self._user, cwd=self._cwd, start_new_session=True
             )
-        until(lambda: listening(self.port), 20, f"{self.name} on port {self.port}")
+        until(lambda: listening(self.port), 60, f"{self.name} on port {self.port}")
 
     def kill(self) -> None:
         """End it, with its children, as a power cut would."""
