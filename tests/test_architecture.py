@@ -120,10 +120,11 @@ def test_files_stay_small_and_well_named():
 
 def test_every_source_names_its_licence():
     """Each source file carries its SPDX identifier; each Python file opens with a sentence that says what it is."""
-    wrong = []
-    for path in sources(*PRODUCT, "lab", "tests"):
-        if not ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))):
-            wrong.append(f"{path.relative_to(ROOT)}: no sentence")
+    wrong = [
+        f"{path.relative_to(ROOT)}: no sentence"
+        for path in sources(*PRODUCT, "lab", "tests")
+        if not ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+    ]
     for folder in (*PRODUCT, "lab", "tests", "ansible", "systemd", "tools"):
         for path in (ROOT / folder).rglob("*"):
             known = path.suffix in {".py", ".html", ".css", ".js", ".sh", ".j2", ".yml", ".service", ".socket"}
