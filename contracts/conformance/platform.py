@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from contracts.conformance.relay import Relay
     from contracts.conformance.schemas import Schemas
 
-_GREETING = 10.0
-"""Seconds that a device which has just started may wait for the platform's first word before it sends anything."""
-
 
 @dataclass
 class DeviceSubject:
@@ -84,8 +81,19 @@ class DeviceSubject:
         self._settled[epoch] = seq
         return seq
 
+    def restart(self) -> None:
+        """End the device with kill -9, start it, and wait until it has said its birth."""
+        known = len(self.births())
+        self.hooks.run("kill")
+        self.hooks.run("start")
+        self.link.wait(lambda: len(self.births()) > known, 3 * self.patience)
+
     def withheld(self) -> list[int]:
-        """Make the device record events while no ack is sent; return their numbers. Ends by `release`."""
+        """Make the device record events while no ack is sent; return their numbers. Ends by `release`.
+
+        It begins with nothing waiting: a device that is told nothing may send its lowest number only, again and again.
+        """
+        self.link.wait(lambda: self.need_birth()["account"]["pending"] == 0, 3 * self.patience)
         epoch, self.silent = self.need_birth()["epoch"], True
         before = {key for key in self.arrivals if key[0] == epoch}
         self.hooks.run("act")
@@ -93,7 +101,7 @@ class DeviceSubject:
         def new() -> list[int]:
             return sorted(key[1] for key in list(self.arrivals) if key[0] == epoch and key not in before)
 
-        if not self.link.wait(new, self.patience + _GREETING):
+        if not self.link.wait(new, self.patience):
             raise Failed("the hook act was run, and no new event came")
         self.link.wait(lambda: False, 0.5)
         return new()

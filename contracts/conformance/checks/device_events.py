@@ -85,8 +85,7 @@ def numbered(d: DeviceSubject) -> str:
     if d.hooks.has("act", "kill", "start"):
         for _ in range(2):
             d.hooks.run("act")
-            d.hooks.run("kill")
-            d.hooks.run("start")
+            d.restart()
         d.link.wait(lambda: d.complete(epoch) >= d.need_birth()["account"]["created"] > 0, 6 * d.patience)
     numbers = sorted(seq for e, seq in d.arrivals if e == epoch)
     if not numbers:
@@ -109,8 +108,7 @@ def kept(d: DeviceSubject) -> str:
         require(d.again(numbers[0], 6 * d.patience), "without an ack for a minute, nothing was sent again")
         seen = "sent again without an ack"
         if d.hooks.has("kill", "start"):
-            d.hooks.run("kill")
-            d.hooks.run("start")
+            d.restart()
             require(d.again(numbers[-1], 6 * d.patience), "after a restart, what no ack covers was not sent again")
             seen += " and after kill -9"
     finally:
