@@ -183,3 +183,22 @@ def m040_pending(db: Database) -> None:
     """Count what waits as it comes and goes: counting a million rows takes 0.3 s. Triggers would cost a third more."""
     for statement in _M040:
         db.execute(statement)
+
+
+_PRINT_JOBS = """
+CREATE TABLE print_jobs (
+    id TEXT PRIMARY KEY,
+    ticket TEXT NOT NULL,
+    state TEXT NOT NULL,
+    reason TEXT,
+    created_at REAL NOT NULL,
+    updated_at REAL NOT NULL
+) STRICT, WITHOUT ROWID
+"""
+
+
+@edge()
+def m050_print_jobs(db: Database) -> None:
+    """Keep what waits for the ticket printer under the ticket's own id, so that nothing is printed twice."""
+    db.execute(_PRINT_JOBS)
+    db.execute("CREATE INDEX print_jobs_waiting ON print_jobs (created_at) WHERE state IN ('waiting', 'printing')")
