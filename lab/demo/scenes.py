@@ -4,6 +4,7 @@
 import json
 import time
 
+from edge_core import broker
 from lab.demo.plan import WEB_NAME
 from lab.demo.site import Site
 from lab.demo.story import Step, check, wait_for
@@ -87,7 +88,7 @@ class Opening:
         port = self.plan.platform_port
         self._answers(f"http://{self.plan.platform_address}:{port}/", "platform", "platform-broker")
         self.site.start_relay("platform")
-        return ""
+        return "Mosquitto" if broker.kind() == "mosquitto" else "amqtt, since Mosquitto is not installed"
 
     def _answers(self, url: str, *logs: str, seconds: float = 20) -> None:
         paths = self.site.log(*logs)

@@ -2,6 +2,7 @@
 """The demo itself, as a person runs it: whole, twice, interrupted, killed, without enforcement."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -19,6 +20,7 @@ from lab.processes import strays
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
 _ROOT = Path(__file__).parents[2]
+_NOBODY = 65534
 _PORTS = ("PORTAL_PORT", "KIOSK_PORT", "PLATFORM_PORT")
 needs_netns = [pytest.mark.netns, pytest.mark.skipif(allowed().ground == "none", reason=allowed().why)]
 
@@ -42,10 +44,14 @@ class _Desk:
         self.home.mkdir()
         self.tmp.mkdir()
 
-    def start(self, *words: str) -> "subprocess.Popen[str]":
+    def give_to(self, user: int) -> None:
+        for one in (self.home.parent, self.home, self.tmp):
+            os.chown(one, user, user)
+
+    def start(self, *words: str, within: "list[str] | None" = None) -> "subprocess.Popen[str]":
         moved = {"HOME": str(self.home), "TMPDIR": str(self.tmp)}
         process = subprocess.Popen(
-            [sys.executable, "-m", "lab.demo", "--state", str(self.state), "--guests", "12", *words],
+            [*(within or ()), sys.executable, "-m", "lab.demo", "--state", str(self.state), "--guests", "12", *words],
             cwd=_ROOT, env={**os.environ, **self.ports, **moved}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             text=True,
         )  # fmt: skip
@@ -137,6 +143,49 @@ def test_where_the_kernel_allows_no_namespace_it_says_so_and_serves_without(desk
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
     assert "No enforcement: the kernel refuses network namespaces" in _played(process)
+
+
+def _within(script: str) -> list[str]:
+    """Words that run a script in a mount namespace of its own before the words that follow."""
+    return ["unshare", "--mount", "--propagation", "private", "sh", "-ec", script + '\nexec "$@"', "sh"]
+
+
+def _reachable(*places: Path, holding: str = "/mnt") -> str:
+    """Shell lines that let everybody reach places below folders which only root may enter, as /root is."""
+    lines = [f"mount -t tmpfs none {holding}"]
+    closed = set()
+    for number, place in enumerate(places):
+        lines.append(f"mkdir {holding}/{number}; mount --bind {place} {holding}/{number}")
+        closed |= {next(one for one in [*reversed(place.parents), place] if one == place or not one.stat().st_mode & 1)}
+    lines += [f"mount -t tmpfs -o mode=755 none {folder}" for folder in sorted(closed)]
+    lines += [f"mkdir -p {place}; mount --bind {holding}/{number} {place}" for number, place in enumerate(places)]
+    return "\n".join(lines)
+
+
+@pytest.mark.netns
+@pytest.mark.skipif(allowed().ground != "root" or not shutil.which("mosquitto"), reason="hides Mosquitto, as root")
+def test_where_mosquitto_is_missing_a_broker_in_python_serves(desk):
+    """The whole story with amqtt at both ends, and it says so."""
+    hide = f"mount --bind /dev/null {shutil.which('mosquitto')}"
+    out = _played(desk.start("--once", "--net", "netns", within=_within(hide)))
+    assert "amqtt, since Mosquitto is not installed" in out
+    assert "pending 0, dropped 0" in out
+    desk.nothing_is_left()
+
+
+@pytest.mark.netns
+@pytest.mark.skipif(allowed().ground != "root", reason="becomes nobody, which takes root")
+@pytest.mark.skipif(not shutil.which("setpriv"), reason="no setpriv (apt install util-linux)")
+def test_somebody_without_rights_plays_it_in_a_user_namespace(desk):
+    """As nobody, by `unshare -Urnm`: the same story, with enforcement."""
+    desk.give_to(_NOBODY)
+    reachable = _reachable(_ROOT, Path(sys.base_prefix), desk.home.parent)
+    words = ["setpriv", f"--reuid={_NOBODY}", f"--regid={_NOBODY}", "--clear-groups", "--no-new-privs"]
+    out = _played(desk.start("--once", "--net", "auto", within=[*_within(reachable), *words]))
+    assert "in an unprivileged user namespace" in out
+    assert "skipped" not in out
+    assert "pending 0, dropped 0" in out
+    desk.nothing_is_left()
 
 
 def test_a_taken_port_is_named_with_its_remedy(desk):
