@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: EUPL-1.2
 """The events that a device tells its platform: frozen, typed, each the twin of a schema in contracts/schemas.
 
-None carries a MAC address, a name or an address: a session is known by its random id.
+None carries a MAC address or says who is online: a session is known by its random id. One event names a person,
+`VisitArrived`, because the host must be told who stands at the reception.
 """
 
 from __future__ import annotations
@@ -147,6 +148,44 @@ class UplinkChanged(Event):
     milliseconds: int | None
 
 
+@dataclass(frozen=True, kw_only=True)
+class VisitArrived(Event):
+    """Somebody stands at the reception (`place`) for a company, and perhaps for one of its `host` records."""
+
+    type: ClassVar[str] = "eu.parvis.visit.arrived.v1"
+    klass: ClassVar[str] = "visit"
+    visit: str
+    company: str
+    host: str | None
+    name: str
+    people: int
+    place: str
+    language: str
+    announced: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class VisitAsked(Event):
+    """Somebody else is asked to come (`asked`: host, company, desk); `reason`: silence, unreachable, refused, again."""
+
+    type: ClassVar[str] = "eu.parvis.visit.asked.v1"
+    klass: ClassVar[str] = "visit"
+    visit: str
+    asked: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class VisitLeft(Event):
+    """A visit is over; `how` is ticket, name, desk or night."""
+
+    type: ClassVar[str] = "eu.parvis.visit.left.v1"
+    klass: ClassVar[str] = "visit"
+    visit: str
+    how: str
+
+
 ALL: tuple[type[Event], ...] = (
     Up, Gap, PresenceWindow, SessionStarted, SessionEnded, UsageRollup, RequestCreated, SurveyAnswered, UplinkChanged,
+    VisitArrived, VisitAsked, VisitLeft,
 )  # fmt: skip

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: EUPL-1.2
-"""The stream down: the platform's numbered replies to requests, applied in order, once each.
+"""The stream down: the platform's numbered replies to requests, and its news of visits, applied in order, once each.
 
 A reply and the cursor behind it are one transaction, so repeating a reply changes nothing. A reply that makes no sense
 is counted and passed over: it never becomes sensible, and it must not hold back the others.
@@ -13,12 +13,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from edge_core import logs
-from edge_core.store import requests
+from edge_core.store import requests, visits
 from edge_core.store.database import write
+from sync import visit_news
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable
+
+    from sync.visit_news import VisitNews
 
 _log = logs.get(__name__)
 _EPOCH = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{7,63}")
@@ -42,6 +45,7 @@ class Reply:
     state: str = ""
     reason: str | None = None
     reference: str | None = None
+    visit: VisitNews | None = None
 
 
 def parse(payload: bytes) -> Reply:
@@ -61,7 +65,10 @@ def parse(payload: bytes) -> Reply:
     texts = _text(raw.get("reason"), _MAX_REASON) and _text(raw.get("reference"), _MAX_REFERENCE)
     if not isinstance(request, str) or state not in _STATES or not texts:
         return Reply(epoch, n)
-    return Reply(epoch, n, request, state, raw.get("reason"), raw.get("reference"))
+    news = visit_news.parse(request, raw["visit"]) if "visit" in raw else None
+    if "visit" in raw and news is None:
+        return Reply(epoch, n)
+    return Reply(epoch, n, request, state, raw.get("reason"), raw.get("reference"), news)
 
 
 class Replies:
@@ -93,17 +100,26 @@ class Replies:
         return positions
 
     def _apply(self, reply: Reply, now: float) -> bool:
-        known = bool(reply.request) and requests.apply_reply(
-            self._connection,
-            request=reply.request,
-            state=reply.state,
-            reason=reply.reason,
-            reference=reply.reference,
-            now=now,
+        known = bool(reply.request) and (
+            self._apply_visit(reply.request, reply.visit, now)
+            if reply.visit
+            else requests.apply_reply(
+                self._connection,
+                request=reply.request,
+                state=reply.state,
+                reason=reply.reason,
+                reference=reply.reference,
+                now=now,
+            )
         )
         if not known:
             _log.warning("reply_passed_over", n=reply.n, legible=bool(reply.request))
         return known
+
+    def _apply_visit(self, key: str, news: VisitNews, now: float) -> bool:
+        if news.announced is not None:
+            return visits.announce(self._connection, key, news.announced, now)
+        return visits.answer(self._connection, key, news.answer, now)
 
     def _begins_here(self, reply: Reply, position: int) -> bool:
         """Tell whether a stream that is new to this database begins in its middle.
