@@ -68,7 +68,7 @@ class Agent:
         self._take_up_presence()
         self._timekeeper = Timekeeper(self._store)
         self._quota = quota.Watch()
-        self._watch = Watch(settings)
+        self._watch = Watch(settings, on_second=self._take_up_way())
         self._stopping = self._anew = False
         self._pulse = notify.Pulse()
         self._due = {"tick": 0.0, "look": 0.0, "probe": clock.monotonic() + _PROBE_SECONDS}
@@ -172,6 +172,13 @@ class Agent:
                 for window in windows:
                     outbox.append(store, window, now)
             self._presence.recorded(len(windows))
+
+    def _take_up_way(self) -> bool:
+        """Return whether an earlier agent led out by the second uplink; one named no more is left."""
+        if self._settings.wan.second:
+            return failover.leads(self._settings.wan.second)
+        failover.lead("")
+        return False
 
     def _lead(self) -> None:
         """Lead out by the uplink that is open; what was masqueraded behind the other begins anew."""

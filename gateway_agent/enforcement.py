@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 from edge_core import clock
 from edge_core.netlink import NetlinkError
 from edge_core.store import followed
-from gateway_agent import reconcile, rules
-from gateway_agent.leases import LeasesFile
+from gateway_agent import leases, reconcile, rules
 from gateway_agent.nft_elements import Table
 from gateway_agent.shaping import Lane, Shaper
 from gateway_agent.wishes import Wishes, holders
@@ -39,7 +38,7 @@ class Enforcement:
         self._settings = settings
         self._store = store
         self._table = Table()
-        self._leases = LeasesFile(settings.leases_file)
+        self._leases = leases.take_up(settings, clock.now())
         self._leased: object = None
         self._leases_due = 0.0
         self._wishes = Wishes()

@@ -44,6 +44,17 @@ def lead(interface: str) -> bool:
     return changed
 
 
+def leads(interface: str) -> bool:
+    """Tell whether traffic is led out by `interface`, by this process or one before it."""
+    index = _index(interface)
+    with netlink.Socket(netlink.ROUTE) as kernel:
+        for family, _ in _FAMILIES:
+            routes = (_Route(body) for body in kernel.dump(_GET, _RTMSG.pack(family, *[0] * 8)))
+            if index and any(one.default and one.protocol == _OURS and one.out == index for one in routes):
+                return True
+    return False
+
+
 class _Route:
     """What matters here of a route of the kernel."""
 

@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: EUPL-1.2
-"""Reads the leases that dnsmasq writes: which address belongs to which MAC. Names in it are the guests' own words."""
+"""Reads the leases that dnsmasq writes: which address belongs to which MAC. Names in it are the guests' own words.
+
+dnsmasq empties the file and writes it anew, so a full disk leaves it cut short for as long as it is full. Whoever had
+an address therefore keeps it until the lease's own end, or until the file gives the address to somebody else.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +12,13 @@ from ipaddress import AddressValueError, IPv4Address
 from typing import TYPE_CHECKING, NamedTuple
 
 from edge_core import clock
+from gateway_agent.nft_elements import Table
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
+
+    from edge_core.settings import Settings
 
 _MAC = re.compile(r"[0-9a-f]{2}(?::[0-9a-f]{2}){5}")
 _FIELDS = 4
@@ -49,23 +57,18 @@ def _lease(line: str) -> Lease | None:
 
 
 class LeasesFile:
-    """The file as last read. While it is being rewritten, leases are added and none is taken away."""
+    """The file as last read, and the leases that it has lost before their end."""
 
-    def __init__(self, path: Path) -> None:
-        """Nothing is read yet."""
+    def __init__(self, path: Path, held: Iterable[Lease] = ()) -> None:
+        """Nothing is read yet; `held` are leases known from elsewhere, which the file may take away."""
         self._path = path
         self._seen: tuple[int, int, int] | None = None
         self._settled = False
-        self._leases: dict[IPv4Address, Lease] = {}
+        self._leases: dict[IPv4Address, Lease] = {lease.address: lease for lease in held}
         self._lines: dict[str, Lease | None] = {}
 
-    @property
-    def settled(self) -> bool:
-        """Tell whether the last look saw a whole file."""
-        return self._settled
-
     def current(self) -> dict[IPv4Address, Lease]:
-        """Return the leases by address; a missing file is no leases, one that can't be read changes nothing."""
+        """Return the leases by address, those of the file last; a file that can't be read changes nothing."""
         try:
             status = self._path.stat()
             seen = (status.st_ino, status.st_mtime_ns, status.st_size)
@@ -73,19 +76,38 @@ class LeasesFile:
                 return self._leases
             with self._path.open("rb") as file:
                 text = file.read(_LONGEST).decode("utf-8", "replace")
-        except FileNotFoundError:
-            self._leases = {}
-            return self._leases
+            self._settled = abs(clock.now() - status.st_mtime) > _SETTLED and seen == self._again()
         except OSError:
             return self._leases
-        self._settled = abs(clock.now() - status.st_mtime) > _SETTLED and seen == self._again()
         self._seen = seen
         # A renewal rewrites the whole file: only lines that are new are taken apart.
         self._lines = {line: self._lines[line] if line in self._lines else _lease(line) for line in text.split("\n")}
         fresh = {lease.address: lease for lease in self._lines.values() if lease}
-        self._leases = fresh if self._settled else {**self._leases, **fresh}
+        now = clock.now()
+        lost = {
+            address: lease for address, lease in self._leases.items() if address not in fresh and lease.ends_at > now
+        }
+        self._leases = lost | fresh
         return self._leases
 
     def _again(self) -> tuple[int, int, int]:
         status = self._path.stat()
         return status.st_ino, status.st_mtime_ns, status.st_size
+
+
+def take_up(settings: Settings, now: float) -> LeasesFile:
+    """Return the leases of this gateway; those that the rules in the kernel hold and the file has lost are among them.
+
+    An agent that starts while the disk is full finds only part of the file. Such a lease lasts as long as a new one.
+    """
+    try:
+        table = Table()
+        try:
+            elements = table.elements(("grant4",), now)["grant4"]
+        finally:
+            table.close()
+    except OSError:  # no rules yet, or no right to read them
+        elements = {}
+    ends_at = now + settings.lan.lease_time
+    held = (Lease(key[:6].hex(":"), IPv4Address(key[8:12]), ends_at) for key in elements)
+    return LeasesFile(settings.leases_file, held)

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING
 from edge_core import clock, logs, netlink, settings
 from edge_core.errors import ConfigurationError, ParvisError
 from edge_core.store import database, followed
-from gateway_agent import nft_load, nft_ruleset, nft_state, reconcile
-from gateway_agent.leases import LeasesFile
+from gateway_agent import leases, nft_load, nft_ruleset, nft_state, reconcile
 from gateway_agent.nft_elements import lines
 from gateway_agent.wishes import Wishes, holders
 
@@ -61,8 +60,8 @@ def stored_wish(used: Settings) -> Elements:
         return {}
     try:
         wishes = Wishes()
-        leases = LeasesFile(used.leases_file).current().values()
-        wishes.update(followed.changed(store, None)[0], holders(leases, now), now)
+        held = leases.take_up(used, now).current().values()
+        wishes.update(followed.changed(store, None)[0], holders(held, now), now)
         return reconcile.elements(wishes.all().values(), followed.blocked(store))
     finally:
         store.close()

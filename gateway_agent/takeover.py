@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from edge_core import clock, logs
 from edge_core.errors import NetworkError
 from edge_core.settings import require_gateway
-from gateway_agent import advertiser, announce, dnsmasq, network, nft_load, rules, shaping
+from gateway_agent import advertiser, announce, dnsmasq, failover, network, nft_load, rules, shaping
 from gateway_agent.conntrack import Conntrack
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ def clear(settings: Settings) -> list[str]:
     if not advertiser.say_farewell(settings):
         _log.warning("farewell_not_said", interface=settings.lan.interface)
     left = network.take_back(note_of(settings))
+    failover.lead("")
     shaping.remove((settings.lan.interface, settings.wan.interface))
     nft_load.remove()
     try:

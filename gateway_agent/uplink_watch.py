@@ -29,14 +29,19 @@ _JITTER = 0.2
 class Watch:
     """The thread. `second` says whether the second way is to be taken; any thread may read it."""
 
-    def __init__(self, settings: Settings) -> None:
-        """Open nothing yet."""
+    def __init__(self, settings: Settings, *, on_second: bool = False) -> None:
+        """Open nothing yet. `on_second`: an earlier agent led out by the second way, which holds until more is seen."""
         self._settings = settings
         self._ways = {name: Way() for name in (settings.wan.interface, settings.wan.second) if name}
+        if on_second:
+            told = uplink.read(settings.run_dir)
+            since = told.since if told else clock.now()
+            self._ways[settings.wan.interface] = Way(up=False, since=since)
+            self._ways[settings.wan.second] = Way(up=True, since=since)
         self._stopping = threading.Event()
         self._told: tuple[bool, str] | None = None
         self._thread = threading.Thread(target=self._run, name="uplink", daemon=True)
-        self.second = False
+        self.second = on_second
 
     def start(self) -> None:
         """Begin, where the settings name something to ask; otherwise take away what an earlier one has told."""

@@ -61,16 +61,39 @@ def _write(path, text, age):
     os.utime(path, (moment, moment))
 
 
-def test_a_file_being_rewritten_takes_no_lease_away(tmp_path):
-    """dnsmasq empties the file before it writes it again: only a settled file removes anything."""
+def test_a_file_cut_short_takes_no_lease_away(tmp_path):
+    """A disk that is full leaves the file cut short or empty for as long as it is full: the lease lasts to its end."""
     path = tmp_path / "leases"
     leases = LeasesFile(path)
-    _write(path, GOOD, 10)
+    lasting = GOOD.replace("1795430000", str(int(clock.now()) + 3600))
+    _write(path, lasting, 10)
     assert len(leases.current()) == 1
-    _write(path, "", 0)
+    for left in ("", lasting[:20]):
+        for age in (0, 10):
+            _write(path, left, age)
+            assert len(leases.current()) == 1
+    path.unlink()
     assert len(leases.current()) == 1
-    _write(path, "", 10)
+
+
+def test_a_lease_that_is_over_leaves_with_its_line(tmp_path):
+    """What has reached its own end is forgotten once the file is without it."""
+    path = tmp_path / "leases"
+    leases = LeasesFile(path)
+    _write(path, GOOD.replace("1795430000", str(int(clock.now()) - 5)), 10)
+    assert len(leases.current()) == 1
+    _write(path, "\n", 10)
     assert leases.current() == {}
+
+
+def test_a_lease_known_from_elsewhere_yields_to_the_file(tmp_path):
+    """What the kernel still held at the start counts where the file says nothing of that address."""
+    path = tmp_path / "leases"
+    held = [Lease(f"02:50:00:00:00:0{n}", IPv4Address(f"10.77.0.1{n}"), clock.now() + 60) for n in (0, 2)]
+    leases = LeasesFile(path, held)
+    _write(path, GOOD, 10)
+    found = leases.current()
+    assert {str(address): lease.mac[-1] for address, lease in found.items()} == {"10.77.0.10": "1", "10.77.0.12": "2"}
 
 
 def test_a_new_lease_counts_at_once(tmp_path):
