@@ -16,10 +16,20 @@ import pyudev
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-Role = Literal["scanner", "printer", "stick"]
+Role = Literal["scanner", "badge", "printer", "touch", "headphones", "stick", "keyboard"]
 
 RESCAN = 30.0  # seconds between two lists
-_SUBSYSTEMS = ("input", "usbmisc", "block")
+_SUBSYSTEMS = ("input", "usbmisc", "block", "sound")
+_GIVEN: dict[str, frozenset[Role]] = {
+    "input": frozenset({"scanner", "badge", "touch", "headphones"}),
+    "usbmisc": frozenset({"printer"}),
+}
+"""Roles that a udev rule may give (ENV{PARVIS_ROLE}), by subsystem."""
+_OUTSIDE = frozenset({"usb", "bluetooth"})
+_NAMED: tuple[tuple[Role, tuple[str, ...]], ...] = (
+    ("scanner", ("scan", "barcode")),
+    ("badge", ("badge", "rfid", "nfc", "card reader")),
+)
 _FILE_SYSTEMS = frozenset({"vfat", "exfat", "ext4", "iso9660", "udf", "ntfs"})
 
 
@@ -44,20 +54,37 @@ class Change:
 def role_of(subsystem: str, node: str, properties: Mapping[str, str], attributes: Mapping[str, str]) -> Plugged | None:
     """Return what a device is to us, or None.
 
-    A scanner is a keyboard that calls itself one; a printer answers on usblp; a stick is a file system on the USB bus.
+    What a udev rule says comes first. A scanner or badge reader is a keyboard that calls itself one; any other keyboard
+    from outside is just that: whoever plugged it in wants to type. A printer answers on usblp; a stick is a file system
+    on the USB bus; headphones are a jack that can tell, or a sound card on the USB bus.
     """
     if not node:
         return None
+    given = next((role for role in _GIVEN.get(subsystem, ()) if role == properties.get("PARVIS_ROLE")), None)
     name = attributes.get("name", "") or properties.get("NAME", "").strip('"') or properties.get("ID_MODEL", "")
-    if subsystem == "input" and "/event" in node and properties.get("ID_INPUT_KEYBOARD") == "1":
-        words = f"{name} {properties.get('ID_MODEL', '')}".lower()
-        return Plugged("scanner", node, name) if "scan" in words or "barcode" in words else None
+    if subsystem == "input":
+        role = (given or _input(name, properties)) if "/event" in node else None
+        return Plugged(role, node, name) if role else None
+    if subsystem == "sound" and "/controlC" in node:
+        return Plugged("headphones", node, name) if properties.get("ID_BUS") == "usb" else None
     if subsystem == "usbmisc" and "/lp" in node:
         return Plugged("printer", node, _printer(attributes.get("ieee1284_id", "")))
     file_system = properties.get("ID_FS_TYPE", "")
     if subsystem == "block" and properties.get("ID_BUS") == "usb" and file_system in _FILE_SYSTEMS:
         return Plugged("stick", node, properties.get("ID_FS_LABEL", ""), file_system)
     return None
+
+
+def _input(name: str, properties: Mapping[str, str]) -> Role | None:
+    words = f"{name} {properties.get('ID_MODEL', '')}".lower()
+    if properties.get("ID_INPUT_TOUCHSCREEN") == "1":
+        return "touch"
+    if properties.get("ID_INPUT_SWITCH") == "1" and ("headphone" in words or "headset" in words):
+        return "headphones"
+    if properties.get("ID_INPUT_KEYBOARD") != "1":
+        return None
+    named = next((role for role, marks in _NAMED if any(mark in words for mark in marks)), None)
+    return named or ("keyboard" if properties.get("ID_BUS") in _OUTSIDE else None)
 
 
 def _printer(identity: str) -> str:

@@ -40,6 +40,7 @@ def programs(role: str, settings: Settings) -> list[Program]:
     if role in ("kiosk", "site"):
         bind = f"{settings.kiosk.bind}:{settings.kiosk.port}"
         found.append(_web("kiosk", "kiosk.wsgi:app", settings, ["--bind", bind]))
+        found.append(_service("devices", "kiosk.devices", settings))
     return [*found, _service("sync", "sync", settings)]
 
 

@@ -104,6 +104,11 @@ class Settings:
         return self.run_dir / "portal.sock"
 
     @property
+    def devices_socket(self) -> Path:
+        """Unix socket on which the kiosk's device service tells of scans and devices."""
+        return self.run_dir / "devices.sock"
+
+    @property
     def leases_file(self) -> Path:
         """Leases as dnsmasq writes them."""
         return self.device.state_dir / "dnsmasq.leases"

@@ -18,7 +18,9 @@ from kiosk.view import ViewConverter
 if TYPE_CHECKING:
     from edge_core.settings import Settings
 
-_TOPICS = ("attract", "session", "home", "find", "company", "plan", "events", "news", "transport", "services", "desk")
+_TOPICS = (
+    "attract", "session", "home", "find", "company", "plan", "events", "news", "transport", "services", "desk", "scans",
+)  # fmt: skip
 _LONGEST_FORM = 64 * 1024
 _SHEETS = ("kiosk", "pages", "attract", "keyboard", "modes")
 IDLE, WARNING = 45.0, 20.0

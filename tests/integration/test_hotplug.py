@@ -29,7 +29,7 @@ pytestmark = [
 
 
 def test_what_is_plugged_in_is_told_by_its_role():
-    """Each comes once and goes once, a keyboard is no scanner, and a lost event is found by the next list."""
+    """Each comes once and goes once, a keyboard from outside is just that, and the next list finds lost events."""
     paths = os.pathsep.join([str(ROOT), sysconfig.get_path("purelib")])
     run = subprocess.run(
         ["umockdev-wrapper", PYTHON, str(HERE / "plugging.py")],
@@ -37,6 +37,7 @@ def test_what_is_plugged_in_is_told_by_its_role():
     )  # fmt: skip
     assert run.returncode == 0, run.stderr
     assert run.stdout.splitlines() == [
+        "plugged|+|keyboard|/dev/input/event3|Keyboard",
         "plugged|+|printer|/dev/usb/lp0|FICTIVE T-88",
         "plugged|+|scanner|/dev/input/event9|" + run.stdout.split("event9|")[1].splitlines()[0],
         "plugged|+|stick|/dev/sdb1|PARVIS",

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: EUPL-1.2
+"""Joins the device service's parts: each change of udev goes to the part whose device it is; decides nothing itself."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from edge_core import logs, notify
+from edge_core.hotplug import Hotplug
+from kiosk.devices.board import Board
+from kiosk.devices.door import Door
+from kiosk.devices.readers import Readers
+from kiosk.devices.rounds import Rounds
+from kiosk.devices.wedge import Garbage, Scan
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from edge_core.hotplug import Change, Plugged
+    from edge_core.settings import Settings
+
+_log = logs.get(__name__)
+_LOOK = 10.0  # seconds between two lists of what is plugged in
+_TURN = 0.25
+_AGAIN = 2.0  # seconds after a part failed until it is tried again
+_READ = frozenset({"scanner", "badge", "keyboard"})
+
+
+class Service:
+    """The running service; `stop` ends `run`."""
+
+    def __init__(self, settings: Settings, hotplug: Callable[[], Hotplug] = Hotplug) -> None:
+        self.board = Board()
+        self._door = Door(settings.devices_socket, self.board)
+        self._hotplug = hotplug
+        self._plugged: queue.SimpleQueue[Change] = queue.SimpleQueue()
+        self._readers = Readers(self._heard)
+        self._rounds = Rounds()
+        self._stopping = threading.Event()
+        self._nodes: dict[str, set[str]] = {}
+
+    def run(self) -> None:
+        """Work until `stop`."""
+        self._door.start()
+        for name, turn in (("hotplug", self._follow), ("readers", self._read)):
+            threading.Thread(target=self._turning, args=[name, turn], name=name, daemon=True).start()
+        notify.ready()
+        pulse = notify.Pulse()
+        while not self._stopping.wait(_TURN):
+            if hanging := self._rounds.hanging(time.monotonic()):
+                _log.error("device_thread_hangs", threads=hanging)
+            else:
+                pulse.beat(time.monotonic())
+        self._door.shutdown()
+
+    def stop(self, *_: object) -> None:
+        """End soon."""
+        self._stopping.set()
+
+    def _turning(self, name: str, turn: Callable[[], None]) -> None:
+        """Run one part for ever: what fails is logged and begun again, for a device that misbehaves is no news."""
+        while not self._stopping.is_set():
+            self._rounds.turned(name, time.monotonic())
+            try:
+                turn()
+            except Exception:  # noqa: BLE001  the edge of a thread's loop
+                _log.exception("device_part_failed", part=name)
+                self._stopping.wait(_AGAIN)
+
+    def _follow(self) -> None:
+        """Follow udev until it fails: a monitor that ran over raises for ever, so a new one is made."""
+        source = self._hotplug()
+        for change in source.changes(0.0):
+            self._route(change)
+        while not self._stopping.is_set():
+            for change in source.changes(_LOOK):
+                self._route(change)
+            self._rounds.turned("hotplug", time.monotonic())
+
+    def _route(self, change: Change) -> None:
+        device = change.device
+        _log.info("device_came" if change.came else "device_went", role=device.role, label=device.label)
+        if device.role in _READ:
+            self._plugged.put(change)
+        else:
+            self._tell(device, "ready" if change.came else "absent")
+
+    def _read(self) -> None:
+        while not self._plugged.empty():
+            change = self._plugged.get()
+            if change.came:
+                self._tell(change.device, self._readers.add(change.device.role, change.device.node))
+            else:
+                self._readers.remove(change.device.node)
+                self._tell(change.device, "absent")
+        self._readers.turn(_TURN)
+
+    def _tell(self, device: Plugged, state: str) -> None:
+        """Note a device's state; a role is absent only when its last device went."""
+        nodes = self._nodes.setdefault(device.role, set())
+        (nodes.discard if state == "absent" else nodes.add)(device.node)
+        if device.role == "keyboard":
+            state = "absent" if not nodes else "refused" if state == "ready" else state
+        if state != "absent" or not nodes:
+            self.board.tell(device.role, state=state, label=device.label, node=device.node)
+
+    def _heard(self, role: str, what: Scan | Garbage) -> None:
+        if isinstance(what, Scan):
+            self.board.scanned(role, what.text)
+        else:
+            _log.warning("scan_refused", role=role, reason=what.reason)
+            self.board.refused(role, what.reason)

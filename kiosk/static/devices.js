@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: EUPL-1.2
+// Follows what is plugged in and what is scanned; tells the page by classes of its root and the event "parvis:devices".
+"use strict";
+
+(() => {
+  const given = document.body.dataset;
+  const root = document.documentElement;
+  const said = document.getElementById("said");
+  const pause = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
+  let life = "";
+  let after = -1;
+  let hiding;
+
+  function say(text) {
+    said.querySelector("p").textContent = text;
+    said.hidden = false;
+    clearTimeout(hiding);
+    hiding = setTimeout(() => { said.hidden = true; }, 8000);
+  }
+
+  // A class such as "headphones-in" or "printer-paper" lets styles and scripts see what is there.
+  function show(devices) {
+    for (const name of [...root.classList]) if (name.startsWith("device-")) root.classList.remove(name);
+    for (const [role, its] of Object.entries(devices)) root.classList.add(`device-${role}-${its.state}`);
+    document.dispatchEvent(new CustomEvent("parvis:devices", { detail: devices }));
+  }
+
+  async function scanned(number) {
+    document.dispatchEvent(new Event("input")); // somebody is here
+    const answer = await (await fetch(`${given.scan}${number}`, { method: "POST", cache: "no-store" })).json();
+    if (answer.href) window.location.replace(answer.href);
+    else say(answer.said);
+  }
+
+  async function follow() {
+    const first = life === "";
+    const asked = `${given.devices}?life=${life}&after=${after}`;
+    const answer = await (await fetch(asked, { cache: "no-store" })).json();
+    if (answer.away) return pause(5000);
+    const changed = answer.life !== life || answer.n !== after;
+    life = answer.life;
+    after = answer.n;
+    if (changed) show(answer.devices);
+    if (answer.scan !== null && answer.scan !== undefined) await scanned(answer.scan);
+    return first || changed ? undefined : pause(250);
+  }
+
+  (async () => {
+    for (;;) {
+      try {
+        await follow();
+      } catch (error) {
+        await pause(2000);
+      }
+    }
+  })();
+})();
