@@ -7,6 +7,7 @@ set -eu
 #   nftables, dnsmasq-base, iproute2: the gateway itself       mosquitto: the site's broker
 #   udhcpc: a phone's real DHCP client                         chromium: a phone's and a kiosk's real browser
 #   procps, util-linux: namespaces and who lives in them       python3-venv: the virtual environment
+#   libatomic1: what drives the browser (Playwright) is linked against it
 wanted="nftables:nft dnsmasq-base:dnsmasq iproute2:ip mosquitto:mosquitto udhcpc:udhcpc chromium:chromium
         procps:ps util-linux:unshare"
 #   isc-dhcp-client, dhcpcd-base, ndisc6, network-manager, firefox-esr: real systems that detect a portal
@@ -29,6 +30,7 @@ done
 [ "${1:-demo}" = demo ] || /usr/bin/python3 -c 'import gi; gi.require_version("UMockdev", "1.0")' 2>/dev/null ||
     missing="$missing gir1.2-umockdev-1.0 python3-gi"
 python3 -c 'import ensurepip, venv' 2>/dev/null || missing="$missing python3-venv"
+ldconfig -p 2>/dev/null | grep -q 'libatomic\.so\.1 ' || missing="$missing libatomic1"
 [ -n "$missing" ] || exit 0
 
 if ! command -v apt-get >/dev/null 2>&1; then

@@ -14,7 +14,7 @@ from lab.machine.machine import Machine
 
 ROOT = Path(__file__).parents[2]
 TOOLS = ROOT / "build" / "deploy-venv"
-_SECONDS = 600
+_SECONDS = 1800  # a browser with all that it needs, through a slow mirror
 _RECAP = re.compile(r"^(\S+)\s+: ok=(\d+)\s+changed=(\d+)\s+unreachable=(\d+)\s+failed=(\d+)", re.MULTILINE)
 
 

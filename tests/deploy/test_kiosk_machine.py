@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-pytestmark = [pytest.mark.deploy, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.deploy, pytest.mark.timeout(2400)]
 
 SERVICES = ("parvis-kiosk", "parvis-sync", "parvis-screen")
 HEALTH = "python3 -c \"import urllib.request as u; print(u.urlopen('http://127.0.0.1:8081/health').read().decode())\""
