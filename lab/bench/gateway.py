@@ -22,7 +22,7 @@ from typing import Any
 
 import psutil
 
-from lab.bench import hitless, plot
+from lab.bench import cpu, hitless, plot
 from lab.bench.figures import Figure, median, percentile
 from lab.bench.forwarding import Lane, opened, reachable
 from lab.bench.peer import Peer
@@ -243,14 +243,9 @@ def _each(seconds: float, count: int) -> float:
 
 def _storm(lane: Lane, gateway: psutil.Process, *words: object) -> tuple[dict[str, Any], float]:
     """Have guests do something; return what they tell, and the processor seconds that the gateway's programs took."""
-    before = _seconds(gateway)
+    before = cpu.seconds(gateway)
     told: dict[str, Any] = json.loads(lane.zone.run("guests", *_PYTHON, "lab.bench.storm", *map(str, words)))
-    return told, _seconds(gateway) - before
-
-
-def _seconds(process: psutil.Process) -> float:
-    times = [one.cpu_times() for one in (process, *process.children(recursive=True))]
-    return sum(one.user + one.system for one in times)
+    return told, cpu.seconds(gateway) - before
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from lab.net.zone import PROVIDER, WEB
 from lab.phone.robot import forms
 
 _PROBE = ("connectivitycheck.gstatic.com", "/generate_204")
-_PORT = 7070
+PORT = 7070
 _PATIENCE = 60.0
 _TRY = 0.002
 _MOST_REDIRECTS = 4
@@ -78,7 +78,7 @@ async def _through(guest: int, pressed: float) -> float:
     """Return milliseconds from the click until a connection to the Internet is there."""
     while time.monotonic() - pressed < _PATIENCE:
         try:
-            (await _connect(guest, str(PROVIDER.ip), _PORT)).close()
+            (await _connect(guest, str(PROVIDER.ip), PORT)).close()
         except OSError as error:
             if error.errno not in _SHUT:
                 raise
@@ -143,7 +143,7 @@ async def redirects(guests: list[int], seconds: float, at_once: int) -> dict[str
 
 async def answer() -> None:
     """Accept connections for ever."""
-    server = await asyncio.start_server(lambda _, writer: writer.close(), str(PROVIDER.ip), _PORT, backlog=4096)
+    server = await asyncio.start_server(lambda _, writer: writer.close(), str(PROVIDER.ip), PORT, backlog=4096)
     await server.serve_forever()
 
 

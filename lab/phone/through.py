@@ -12,20 +12,20 @@ _PATIENCE = 10.0
 
 
 class Through(threading.Thread):
-    """Knocks at a host's port 443 until a connection opens; `at` is then the monotonic time, None until then."""
+    """Knocks at a host's port until a connection opens; `at` is then the monotonic time, None until then."""
 
-    def __init__(self, robot: Robot, host: str) -> None:
+    def __init__(self, robot: Robot, host: str, port: int = 443, patience: float = _PATIENCE) -> None:
         """Take who knocks, and where."""
         super().__init__(daemon=True)
         self._robot = robot
-        self._host = host
+        self._host, self._port, self._patience = host, port, patience
         self.at: float | None = None
 
     def run(self) -> None:
         """Knock until it opens, or patience ends."""
-        deadline = time.monotonic() + _PATIENCE
+        deadline = time.monotonic() + self._patience
         while self.at is None and time.monotonic() < deadline:
             with suppress(OSError, UnresolvedError):
-                self._robot.connect(self._host, 443, 1).close()
+                self._robot.connect(self._host, self._port, 1).close()
                 self.at = time.monotonic()
             time.sleep(_KNOCK_SECONDS)
