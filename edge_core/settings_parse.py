@@ -262,3 +262,32 @@ def _probe(item: Any) -> Probe:
     if parts.scheme not in ("dns", "tcp") or parts.path or parts.query or parts.username:
         raise ValueError(_PROBES)
     return Probe(parts.scheme, address, number)
+
+
+ROLES = ("scanner", "badge", "printer", "touch", "headphones")
+Hours = tuple[int, int]
+"""First and last minute of the day; the first may be the later one, for hours that go over midnight."""
+
+
+def roles(raw: Any) -> tuple[str, ...]:
+    """Accept roles of a kiosk's devices: a list, or one text with commas."""
+    items = [item.strip() for item in raw.split(",") if item.strip()] if isinstance(raw, str) else raw
+    if not isinstance(items, list) or any(item not in ROLES for item in items):
+        raise ValueError(f"a list of {', '.join(ROLES)}")
+    return tuple(items)
+
+
+def paper(raw: Any) -> int:
+    """Accept a width of paper."""
+    if raw not in (58, 80, "58", "80"):
+        raise ValueError("58 or 80 (millimetres)")
+    return int(raw)
+
+
+def hours(raw: Any) -> Hours:
+    """Accept hours of the day, "07:00-20:00"."""
+    found = re.fullmatch(r"([01][0-9]|2[0-3]):([0-5][0-9])-([01][0-9]|2[0-3]):([0-5][0-9])", str(raw))
+    if found is None or found[1] + found[2] == found[3] + found[4]:
+        raise ValueError('two times of the day, such as "07:00-20:00"')
+    first, last = (int(found[at]) * 60 + int(found[at + 1]) for at in (1, 3))
+    return first, last

@@ -84,6 +84,17 @@ class Kiosk:
 
     port: int = _row(parse.port, "Port of the kiosk's pages.", default=8081)
     bind: str = _row(parse.bind, "Address that the kiosk's pages listen on.", default="127.0.0.1")
+    devices: tuple[str, ...] = _row(
+        parse.roles, "What should be plugged in, such as `scanner`, `printer`; missed by `parvis doctor`.", default=()
+    )
+    paper: int = _row(parse.paper, "Millimetres of the ticket printer's paper: 80 or 58.", default=80)
+    printer_profile: str = _row(parse.text, "The ticket printer's profile in python-escpos.", default="default")
+    screen_hours: parse.Hours | None = _row(
+        parse.hours, "When the screen is lit, such as `07:00-20:00`; empty: always.", default=None
+    )
+    technicians: Path | None = _row(
+        parse.path, "Public key (PEM) that signs technicians' keys; empty: there is no technician mode.", default=None
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

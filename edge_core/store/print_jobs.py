@@ -43,6 +43,11 @@ def add(connection: sqlite3.Connection, key: str, ticket: Mapping[str, Any], now
     )
 
 
+def is_waiting(connection: sqlite3.Connection) -> bool:
+    """Tell whether any job waits, without a write."""
+    return connection.execute("SELECT 1 FROM print_jobs WHERE state = ? LIMIT 1", [WAITING]).fetchone() is not None
+
+
 def take(connection: sqlite3.Connection, now: float) -> Job | None:
     """Take the oldest job that waits, now `printing`; None where none does. Two takers never get the same."""
     with write(connection):

@@ -6,12 +6,15 @@ from __future__ import annotations
 import queue
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edge_core import logs, notify
+from edge_core import i18n, logs, notify
 from edge_core.hotplug import Hotplug
+from kiosk.devices import paper
 from kiosk.devices.board import Board
 from kiosk.devices.door import Door
+from kiosk.devices.printing import Printing
 from kiosk.devices.readers import Readers
 from kiosk.devices.rounds import Rounds
 from kiosk.devices.wedge import Garbage, Scan
@@ -21,6 +24,8 @@ if TYPE_CHECKING:
 
     from edge_core.hotplug import Change, Plugged
     from edge_core.settings import Settings
+    from kiosk.devices.paper import Sheets
+    from kiosk.ticket import Ticket
 
 _log = logs.get(__name__)
 _LOOK = 10.0  # seconds between two lists of what is plugged in
@@ -39,13 +44,15 @@ class Service:
         self._plugged: queue.SimpleQueue[Change] = queue.SimpleQueue()
         self._readers = Readers(self._heard)
         self._rounds = Rounds()
+        self._printers: queue.SimpleQueue[Change] = queue.SimpleQueue()
+        self._printing = Printing(settings.edge_db, _layout(settings), self._printer_is, self._printer_lives)
         self._stopping = threading.Event()
         self._nodes: dict[str, set[str]] = {}
 
     def run(self) -> None:
         """Work until `stop`."""
         self._door.start()
-        for name, turn in (("hotplug", self._follow), ("readers", self._read)):
+        for name, turn in (("hotplug", self._follow), ("readers", self._read), ("printer", self._print)):
             threading.Thread(target=self._turning, args=[name, turn], name=name, daemon=True).start()
         notify.ready()
         pulse = notify.Pulse()
@@ -85,6 +92,8 @@ class Service:
         _log.info("device_came" if change.came else "device_went", role=device.role, label=device.label)
         if device.role in _READ:
             self._plugged.put(change)
+        elif device.role == "printer":
+            self._printers.put(change)
         else:
             self._tell(device, "ready" if change.came else "absent")
 
@@ -97,6 +106,19 @@ class Service:
                 self._readers.remove(change.device.node)
                 self._tell(change.device, "absent")
         self._readers.turn(_TURN)
+
+    def _print(self) -> None:
+        while not self._printers.empty():
+            change = self._printers.get()
+            (self._printing.came if change.came else self._printing.went)(change.device.node)
+        self._printing.turn()
+        self._stopping.wait(_TURN)
+
+    def _printer_is(self, state: str) -> None:
+        self.board.tell("printer", state=state)
+
+    def _printer_lives(self) -> None:
+        self._rounds.turned("printer", time.monotonic())
 
     def _tell(self, device: Plugged, state: str) -> None:
         """Note a device's state; a role is absent only when its last device went."""
@@ -113,3 +135,15 @@ class Service:
         else:
             _log.warning("scan_refused", role=role, reason=what.reason)
             self.board.refused(role, what.reason)
+
+
+def _layout(settings: Settings) -> Callable[[Ticket], Sheets]:
+    """Return how tickets are laid out on this kiosk's printer, in their own language."""
+    languages = i18n.load(Path(__file__).parents[1] / "locales")
+    kiosk = settings.kiosk
+
+    def lay(ticket: Ticket) -> Sheets:
+        language = languages.get(ticket.language, languages[i18n.DEFAULT])
+        return paper.lay(ticket, language, kiosk.paper, kiosk.printer_profile)
+
+    return lay
