@@ -107,9 +107,9 @@ def mosquitto_conf(settings: Settings) -> str:
 def access_list(site: str) -> str:
     """Return what a device may say and hear on the site's broker, as mosquitto's ACL: itself alone, and what all hear.
 
-    %u is the name in its certificate. A topic that isn't named here is refused.
+    %u is the name in its certificate, SITE/DEVICE. A topic that isn't named here is refused.
     """
-    own = f"parvis/1/{site}/%u"
+    own = "parvis/1/%u"
     lines = [f"pattern write {own}/{what}" for what in (*_UP, "live/#")]
     lines += [f"pattern read {own}/{what}" for what in _DOWN]
     lines += [f"pattern read parvis/1/{site}/{what}" for what in ("feed", "+/live/#")]

@@ -12,6 +12,7 @@ from dataclasses import MISSING, Field, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edge_core import identity
 from edge_core.errors import ConfigurationError
 from edge_core.settings_sections import (
     Access,
@@ -165,6 +166,7 @@ def load(path: Path | str, environ: Mapping[str, str] = os.environ) -> Settings:
             f"{source}: there is no section [{unknown[0]}].",
             remedy=f"Known sections: {', '.join(SECTIONS)}. Correct its name or remove it.",
         )
+    raw = _with_identity(source, raw, environ)
     sections = {name: _section(source, name, kind, raw.get(name, {}), environ) for name, kind in SECTIONS.items()}
     settings = Settings(source=source, **sections)
     _check_together(settings)
@@ -178,6 +180,24 @@ def require_gateway(settings: Settings) -> None:
     for section, key in (*_GATEWAY_NEEDS, ("portal", "hostname")):
         if not getattr(getattr(settings, section), key):
             raise _refuse(settings.source, section, key, "is missing; a gateway needs it", _help(section, key))
+
+
+def read_file(source: Path) -> dict[str, Any]:
+    """Return the sections of a configuration file as they are written, unchecked. Raises ConfigurationError."""
+    raw = _read(source)
+    return {name: rows for name, rows in raw.items() if isinstance(rows, dict)}
+
+
+def _with_identity(source: Path, raw: dict[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:
+    """Add what `parvis enroll` brought, beneath what the file says."""
+    device = raw.get("device")
+    place = environ.get("PARVIS_DEVICE_STATE_DIR") or (device.get("state_dir") if isinstance(device, dict) else None)
+    if not isinstance(place, str) or not place:
+        return raw
+    try:
+        return identity.layer(Path(place).expanduser().absolute(), raw)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{source}: {error.message}", remedy=error.remedy) from error
 
 
 def _read(source: Path) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from edge_core.store import budget, database, lives, outbox, retention
 from sync import birth
 from sync.content_watch import ContentWatch
 from sync.downlink import Downlink
+from sync.enrolment.renewal import Renewal
 from sync.mqtt import Address, Link, address_of
 from sync.neighbours import Neighbours, offer
 from sync.service import Service
@@ -103,11 +104,17 @@ def run(configuration: Settings) -> None:
     sharing = _share(configuration)
     offered = offer(configuration.content.share[0], sharing.port) if sharing and configuration.content.share else b""
     watch.start()
+    renewal = Renewal(
+        configuration.device.state_dir,
+        tell=lambda reason: note_error(configuration, "certificate", reason, clock.now()),
+    )
+    renewal.start()
     while _serve(parts, offered, lambda: bool(stopped)).restored:
         with database.write(connection):
             lives.begin_anew(connection)
         _log.error("database_restored", remedy="An old copy was put back; events go on under a new epoch.")
     watch.stop()
+    renewal.stop()
     witness.keep(outbox.epoch(connection), outbox.last_seq(connection), exact=True)
     _log.info("ended", **parts.counts)
     connection.close()

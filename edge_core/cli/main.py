@@ -9,7 +9,7 @@ from importlib.metadata import entry_points
 import click
 from rich.console import Console
 
-from edge_core import __version__
+from edge_core import __version__, logs
 from edge_core.cli import block, migrate, reload, run, session, status
 from edge_core.cli.completion import completion
 from edge_core.doctor.command import doctor
@@ -59,6 +59,7 @@ for _command in (
 
 def main() -> None:
     """Run the command line; an error that we know is told in words and ends with status 1."""
+    logs.configure("parvis")  # on standard error: what is printed is for people, or for scripts
     try:
         parvis(prog_name="parvis")
     except ParvisError as error:

@@ -153,7 +153,9 @@ def test_only_those_that_must_hold_a_capability():
 def test_every_user_is_made():
     """Each user and group of a unit or a folder is made by sysusers.d(5)."""
     made = {
-        line.split()[1] for line in (UNITS / "sysusers.d/parvis.conf").read_text().splitlines() if line.startswith("u")
+        line.split()[1]
+        for line in (UNITS / "sysusers.d/parvis.conf").read_text().splitlines()
+        if line[:1] in ("u", "g")
     }
     used = {value(name, key) for name in SERVICES for key in ("User", "Group")}
     for line in (UNITS / "tmpfiles.d/parvis.conf").read_text().splitlines():

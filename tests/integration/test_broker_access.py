@@ -113,7 +113,7 @@ def test_a_device_speaks_and_hears_for_itself_alone(site):
     inside.connect("127.0.0.1", site.settings.broker.port)
     inside.subscribe("parvis/#", 1)
     inside.loop_start()
-    kiosk = site.connect("kiosk-1", hers, ["parvis/#", "parvis/1/parc/kiosk-2/ack", "parvis/1/parc/kiosk-1/ack"])
+    kiosk = site.connect("parc/kiosk-1", hers, ["parvis/#", "parvis/1/parc/kiosk-2/ack", "parvis/1/parc/kiosk-1/ack"])
     assert kiosk is not None
     for topic in ("kiosk-1/birth", "kiosk-1/ev/usage", "kiosk-2/birth", "kiosk-2/ev/usage", "kiosk-1/ack", "feed"):
         kiosk.publish(f"parvis/1/parc/{topic}", b"x", qos=1)
@@ -138,14 +138,14 @@ def test_a_device_speaks_and_hears_for_itself_alone(site):
 def test_without_a_certificate_of_the_site_nobody_enters(site, tmp_path):
     """No certificate, or another authority's: the door stays shut."""
     assert site.connect("") is None
-    certificate, key = Authority(tmp_path / "other").issue("kiosk-1")
+    certificate, key = Authority(tmp_path / "other").issue("parc/kiosk-1")
     assert site.connect_with(certificate, key) is None
 
 
 def test_a_certificate_is_replaced_with_overlap_and_revoked(site):
     """The old and the new certificate of a device both work; once revoked and reloaded, the old one doesn't."""
-    old = [path.rename(path.with_name(f"old-{path.name}")) for path in site.authority.issue("kiosk-1")]
-    new = site.authority.issue("kiosk-1")
+    old = [path.rename(path.with_name(f"old-{path.name}")) for path in site.authority.issue("parc/kiosk-1")]
+    new = site.authority.issue("parc/kiosk-1")
     for pair in (old, new):
         client = site.connect_with(*pair)
         assert client is not None
