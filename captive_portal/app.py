@@ -22,6 +22,7 @@ from captive_portal import (
     mail,
     mydata,
     news,
+    opposition,
     pages,
     plan,
     probes,
@@ -52,7 +53,7 @@ if TYPE_CHECKING:
 _HERE = Path(__file__).parent
 _SHARED = Path(security.__file__).parent
 _BLUEPRINTS = (
-    *(welcome, access, vouchers, sign_in, mail, status, mydata),
+    *(welcome, access, vouchers, sign_in, mail, status, mydata, opposition),
     *(news, events, companies, plan, transport, services, survey, pages),
 )
 _LARGEST_FORM = 16 * 1024

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from flask import Blueprint, Response, render_template, request, url_for
 
-from captive_portal import entry, guard, held, passes, visit
+from captive_portal import entry, guard, held, opposition, passes, visit
 from edge_core import logs
 from edge_core.store import grants
 from edge_core.store.database import write
@@ -30,6 +30,7 @@ def page() -> str:
         held=held.of_device(shown.until if shown else None),
         kept=held.KEPT,
         erased="erased" in request.args,
+        left_out=opposition.state(),
     )
 
 

@@ -47,16 +47,20 @@ class Gap(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class PresenceWindow(Event):
-    """Counts of one window of a zone; None where the group was too small to tell.
+    """Counts of one window of a zone, or of one access point in it; None where the group was too small to tell.
 
-    `start` is wall time in seconds since 1970, `seconds` the window's length.
+    `start` is wall time in seconds since 1970, `seconds` the window's length, `observed` the seconds of it in which
+    somebody watched. `doubt`: "partial", "clock" (it was set), "flood" (more arrivals than there can be), or None.
     """
 
     type: ClassVar[str] = "eu.parvis.presence.window.v1"
     klass: ClassVar[str] = "presence"
     zone: str
+    access_point: str | None
     start: int
     seconds: int
+    observed: int
+    doubt: str | None
     associated: int | None
     online: int | None
     arrivals: int | None

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import gc
-import json
 import os
 import selectors
 import signal
@@ -17,13 +16,13 @@ from typing import TYPE_CHECKING, Any
 from edge_core import clock, logs, netlink, notify
 from edge_core.errors import ConfigurationError, NetworkError, ParvisError
 from edge_core.settings import load, require_gateway
-from edge_core.store import database, followed, outbox
+from edge_core.store import database, followed
 from gateway_agent import failover, network, nft_state, quota
 from gateway_agent.accounting import Accounting
 from gateway_agent.control import Control
+from gateway_agent.counting import Counting
 from gateway_agent.enforcement import Enforcement
 from gateway_agent.neighbours import Neighbours
-from gateway_agent.presence import Presence
 from gateway_agent.rules import NewSettingsError
 from gateway_agent.timekeeping import Timekeeper
 from gateway_agent.uplink_watch import Watch
@@ -63,9 +62,7 @@ class Agent:
         self._enforcement = Enforcement(settings, self._store)
         self._accounting = Accounting(settings, self._store)
         self._neighbours = Neighbours(settings.lan.interface)
-        counting = settings.presence
-        self._presence = Presence(counting.window, counting.minimum, counting.rounding)
-        self._take_up_presence()
+        self._counting = Counting(settings, self._store)
         self._timekeeper = Timekeeper(self._store)
         self._quota = quota.Watch()
         self._watch = Watch(settings, on_second=self._take_up_way())
@@ -102,7 +99,6 @@ class Agent:
         self._accounting.close()
         self._enforcement.close()
         self._neighbours.close()
-        self._step("keep_presence", self._keep_presence)
         self._store.close()
         if self._anew:
             os.execv(sys.executable, [sys.executable, "-m", "gateway_agent", "--config", str(self._settings.source)])  # noqa: S606  ourselves
@@ -118,7 +114,6 @@ class Agent:
                 self._step("uplink", self._lead)
         if moment >= self._due["look"]:
             self._step("look", lambda: self._accounting.look(clock.now()))
-            self._step("keep_presence", self._keep_presence)
             took = clock.monotonic() - moment
             soon = self._end_spent(moment)
             self._due["look"] = moment + max(min(_LOOK_SECONDS, soon), took * _LOOK_SHARE)
@@ -164,14 +159,10 @@ class Agent:
     def _observe(self) -> None:
         now, present = clock.now(), self._neighbours.present()
         leased = {socket.inet_aton(address): mac for mac, address in self._enforcement.addresses().items()}
-        self._neighbours.hold({grant.mac for grant in self._enforcement.active}, leased)
-        online = sum(1 for grant in self._enforcement.active if grant.mac in present)
-        windows = self._presence.observe(present, online, now)
-        if windows:
-            with database.write(self._store) as store:
-                for window in windows:
-                    outbox.append(store, window, now)
-            self._presence.recorded(len(windows))
+        granted = {grant.mac for grant in self._enforcement.active}
+        self._neighbours.hold(granted, leased)
+        known = granted | set(leased.values())
+        self._counting.observe(present, known, granted & present, now, clock.monotonic())
 
     def _take_up_way(self) -> bool:
         """Return whether an earlier agent led out by the second uplink; one named no more is left."""
@@ -210,6 +201,7 @@ class Agent:
             "failures": sum(self.failures.values()),
             "refused": self._control.refused + self._neighbours.refused,
             "dropped": self._dropped(),
+            "counting": self._counting.counts(),
             "sessions": sessions,
         }
 
@@ -220,17 +212,6 @@ class Agent:
                 return nft_state.counters(kernel)
         except OSError:
             return {}
-
-    def _take_up_presence(self) -> None:
-        try:
-            self._presence.take_up(json.loads((self._settings.run_dir / "presence.json").read_text(encoding="ascii")))
-        except (OSError, ValueError, TypeError):
-            return
-
-    def _keep_presence(self) -> None:
-        draft = self._settings.run_dir / "presence.new"
-        draft.write_text(json.dumps(self._presence.kept()), encoding="ascii")
-        draft.replace(self._settings.run_dir / "presence.json")
 
     def _begin_anew(self) -> None:
         """Read the settings again, unless they are wrong: then the old ones hold, and the log says why."""

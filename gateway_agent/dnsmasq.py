@@ -64,6 +64,8 @@ def render(settings: Settings, *, lone_user: bool) -> str:
         "dhcp-authoritative",
         "no-ping",
         "quiet-dhcp",
+        # A phone's name ("Anne's phone") is nobody's business: neither the lease file nor DNS learns it.
+        "dhcp-ignore-names",
         f"dhcp-leasefile={settings.leases_file}",
         f"dhcp-lease-max={int(last) - int(first) + 1}",
         f"dhcp-range={first},{last},{lan.ipv4.netmask},{lan.lease_time}s",

@@ -278,3 +278,23 @@ def m061_desk(db: Database) -> None:
     """Keep who may open the reception desk: a password's slow hash, and of badges and sessions only a digest."""
     for statement in _DESK:
         db.execute(statement)
+
+
+_M070 = (
+    # Windows of presence as they were told: nothing here is finer than what everybody may read.
+    """CREATE TABLE series (
+    zone TEXT NOT NULL, access_point TEXT NOT NULL, start INTEGER NOT NULL, seconds INTEGER NOT NULL,
+    observed INTEGER NOT NULL, doubt TEXT, synchronised INTEGER NOT NULL, associated INTEGER, online INTEGER,
+    arrivals INTEGER, departures INTEGER, repeats INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (zone, access_point, start)
+    ) STRICT, WITHOUT ROWID""",
+    "CREATE INDEX series_start ON series (start)",
+    # Who is not to be counted, by a hash that many devices share, and the day on which they said so.
+    "CREATE TABLE oppositions (token BLOB PRIMARY KEY, day INTEGER NOT NULL) STRICT, WITHOUT ROWID",
+)
+
+
+@edge()
+def m070_presence(db: Database) -> None:
+    """Keep the told windows for publishing, and who is not to be counted."""
+    for statement in _M070:
+        db.execute(statement)

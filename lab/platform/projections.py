@@ -43,9 +43,9 @@ def _ended(connection: Connection, device: int, group: Sequence[Event]) -> None:
 
 
 def _window(connection: Connection, device: int, group: Sequence[Event]) -> None:
-    told = ("zone", "start", "seconds", "associated", "online")
-    rows = [(device, *(event.data[key] for key in told)) for event in group]
-    columns = "device, zone, start, seconds, associated, online"
+    told = ("zone", "start", "seconds", "observed", "doubt", "associated", "online", "arrivals", "departures")
+    rows = [(device, e.data["access_point"] or "", *(e.data[key] for key in told)) for e in group]
+    columns = f"device, access_point, {', '.join(told)}"
     store.write_rows(connection, "presence", columns, rows, "ON CONFLICT DO NOTHING")
 
 

@@ -139,7 +139,7 @@ def presence(connection: Connection, limit: int) -> dict[str, list[dict[str, Any
     """Return the latest windows of each zone, oldest first, keyed `site/zone`."""
     rows = connection.execute(
         "SELECT d.site || '/' || p.zone AS zone, p.start, p.seconds, p.associated, p.online FROM presence p"
-        " JOIN devices d ON d.id = p.device ORDER BY p.start DESC LIMIT ?",
+        " JOIN devices d ON d.id = p.device WHERE p.access_point = '' ORDER BY p.start DESC LIMIT ?",
         [limit * 4],
     )
     zones: dict[str, list[dict[str, Any]]] = {}

@@ -69,8 +69,9 @@ CREATE TABLE sessions (
     started REAL, ended REAL, reason TEXT, duration REAL, up_bytes INTEGER, down_bytes INTEGER, UNIQUE (device, session)
 ) STRICT;
 CREATE TABLE presence (
-    device INTEGER NOT NULL, zone TEXT NOT NULL, start INTEGER NOT NULL, seconds INTEGER NOT NULL, associated INTEGER,
-    online INTEGER, PRIMARY KEY (device, zone, start)
+    device INTEGER NOT NULL, zone TEXT NOT NULL, access_point TEXT NOT NULL, start INTEGER NOT NULL,
+    seconds INTEGER NOT NULL, observed INTEGER NOT NULL, doubt TEXT, associated INTEGER, online INTEGER,
+    arrivals INTEGER, departures INTEGER, PRIMARY KEY (device, zone, access_point, start)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE requests (
     n INTEGER PRIMARY KEY, request TEXT NOT NULL UNIQUE, device INTEGER NOT NULL, kind TEXT NOT NULL,

@@ -27,7 +27,8 @@ def page_of(tmp_path_factory):
     platform = Platform(folder, broker, "--answer", "manual")
     device, other = Device(broker, "gateway-1"), Device(broker, "kiosk-1")
     order = {"request": uuid7(), "kind": "room", "subject": "ossau", "data": {"time": "14:00"}, "place": "accueil"}
-    window = {"zone": "cite", "start": 1741091400, "seconds": 300, "associated": 145, "online": 120, "arrivals": 15}
+    window = {"access_point": None, "observed": 300, "doubt": None}
+    window |= {"zone": "cite", "start": 1741091400, "seconds": 300, "associated": 145, "online": 120, "arrivals": 15}
     device.birth(created=2, pending=2)
     device.publish("ev/presence", [device.event(1, "presence.window", {**window, "departures": None})])
     device.publish("ev/health", [device.event(2, data={"version": 1})])

@@ -49,6 +49,8 @@ BAD = [
     ("event.presence.window.v1", ["data", "associated"], 0),
     ("event.presence.window.v1", ["data", "online"], 13),
     ("event.presence.window.v1", ["data", "zone"], "a/b"),
+    ("event.presence.window.v1", ["data", "doubt"], "perhaps"),
+    ("event.presence.window.v1", ["data", "access_point"], ""),
     ("event.session.started.v1", ["data", "seconds"], 0),
     ("event.session.started.v1", ["data", "session"], "1"),
     ("event.session.ended.v1", ["data", "up_bytes"], 1.5),

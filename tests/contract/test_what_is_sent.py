@@ -28,7 +28,8 @@ SAMPLES = [
     events.Up(version="0.1.0", role="gateway"),
     events.Gap(first=1, last=20, count=20, reason="budget"),
     events.PresenceWindow(
-        zone="cite", start=1741091400, seconds=300, associated=145, online=None, arrivals=10, departures=None
+        zone="main", access_point="ap-hall", start=1741091400, seconds=300, observed=300, doubt=None, associated=145,
+        online=None, arrivals=10, departures=None,
     ),
     events.SessionStarted(session=uuid7(), plan="free", seconds=14400),
     events.SessionEnded(

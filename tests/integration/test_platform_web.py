@@ -129,7 +129,8 @@ def test_a_person_decides_on_the_page_and_nobody_else(platform, device):
 
 def test_the_page_shows_everything_and_believes_nothing(platform, device):
     """Hostile texts are escaped, impossible times harm nobody, no foreign script may run (R-703)."""
-    window = {"zone": "hall", "seconds": 300, "associated": 120, "online": 15, "arrivals": None, "departures": None}
+    window = {"zone": "hall", "access_point": None, "seconds": 300, "observed": 300, "doubt": None}
+    window |= {"associated": 120, "online": 15, "arrivals": None, "departures": None}
     for seq, start in ((1, 0), (2, 253402300799)):
         device.publish("ev/presence", [device.event(seq, "presence.window", {**window, "start": start})])
     device.publish(

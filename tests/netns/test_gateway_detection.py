@@ -3,6 +3,7 @@
 
 import contextlib
 import json
+import sys
 from ipaddress import IPv4Address, IPv6Address
 
 import pytest
@@ -63,13 +64,34 @@ def test_a_window_of_presence_reaches_the_outbox(bare_zone):
     guests = [bare_zone.guest().join() for _ in range(3)]
     bare_zone.grant(guests[0])
     sql = "SELECT body FROM outbox WHERE type = 'eu.parvis.presence.window.v1'"
-    windows = until(lambda: [w for w in _data(bare_zone.rows(sql)) if w["online"] == 1], 10, "a window")
+    windows = until(lambda: [w for w in _data(bare_zone.rows(sql)) if w["associated"] == 3], 20, "a window")
     assert windows[0]["associated"] == 3
+    assert windows[0]["zone"] == "main"
     assert windows[0]["start"] % 2 == 0
     told = _data(bare_zone.rows(sql))
     assert len({window["start"] for window in told}) == len(told)
     assert sum(window["arrivals"] or 0 for window in told) == 3
     assert not any(guest.mac in row[0] for guest in guests for row in bare_zone.rows(sql))
+
+
+def test_an_access_point_is_the_port_where_a_device_was_learned(zone):
+    """Where the guests' side is a bridge with a port for each access point, each device is at its port, by alias."""
+    here, other = zone.guest(), zone.guest()  # a port that comes up says its address by itself (MLD, solicitations)
+    ports = ["c" + each.name.rpartition("c")[2] for each in (here, other)]
+    run("ip", "-n", zone.guests, "link", "set", "dev", ports[0], "alias", "hall nord")
+    code = "import json; from gateway_agent import access_points; print(json.dumps(access_points.learned('br0')))"
+
+    def both():
+        seen = json.loads(_inside(zone.guests, sys.executable, "-c", code))
+        return seen if {here.mac, other.mac} <= seen.keys() else None
+
+    points = until(both, 20, "both devices")
+    assert (points[here.mac], points[other.mac]) == ("ap-hall-nord", ports[1])
+    assert json.loads(_inside(zone.gateway, sys.executable, "-c", code.replace("br0", "lan0"))) == {}
+
+
+def _inside(namespace, *words):
+    return run("ip", "netns", "exec", namespace, *words).stdout
 
 
 def _data(rows):

@@ -14,7 +14,7 @@ from captive_portal import app as portal_app
 from captive_portal import commands, passes, plans
 from captive_portal.limits import Limiter, Rate
 from edge_core import control
-from edge_core.store import followed, grants, usage, vouchers
+from edge_core.store import followed, grants, opposition, usage, vouchers
 from edge_core.store.usage import Usage
 
 PHONE, OTHER = "02:11:22:33:44:55", "02:66:77:88:99:aa"
@@ -413,3 +413,31 @@ def test_the_pass_and_my_data_are_read_over_tls_where_there_is_a_certificate(set
     assert "; HttpOnly" in answer.headers["Set-Cookie"]
     made.extensions["parvis"].replica.close()
     made.extensions["parvis"].edge().close()
+
+
+def test_one_tap_leaves_a_device_out_of_the_counts(app, phone, visiting, house):
+    """Without a cookie, again and back; the list holds no address, and another device's choice is its own."""
+    page = phone.get("/fr/my-data")
+    assert "Ne pas compter cet appareil" in page.text
+    assert "quatre millions d’adresses" in page.text
+    for _ in range(2):
+        tapped = phone.post("/fr/counting", data={"token": token_of(page), "choice": "out"})
+        assert (tapped.status_code, tapped.headers.get("Set-Cookie")) == (302, None)
+    assert "Cet appareil n’est pas compté" in phone.get("/fr/my-data").text
+    assert opposition.is_opposed(house.edge(), PHONE)
+    assert not opposition.is_opposed(house.edge(), OTHER)
+    assert "n’est pas compté" not in visiting(app, address="10.77.16.21").get("/fr/my-data").text
+    dump = "\n".join(house.edge().iterdump()).lower()
+    assert PHONE not in dump
+    assert PHONE.replace(":", "") not in dump
+    phone.post("/fr/counting", data={"token": token_of(phone.get("/fr/my-data")), "choice": "in"})
+    assert not opposition.is_opposed(house.edge(), PHONE)
+
+
+def test_a_choice_that_is_none_changes_nothing(phone, house):
+    """A made-up choice, and a form of another device."""
+    token = token_of(phone.get("/fr/my-data"))
+    assert phone.post("/fr/counting", data={"token": token, "choice": "perhaps"}).status_code == 400
+    assert phone.post("/fr/counting", data={"token": "x", "choice": "out"}).status_code == 403
+    assert phone.get("/fr/counting").status_code == 302
+    assert opposition.load(house.edge()) == (b"", frozenset())

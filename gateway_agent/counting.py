@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: EUPL-1.2
+"""Feeds who is here into `presence` and writes down the windows that close; the only place where both meet.
+
+Counted are devices that hold a lease or a grant: made-up neighbours, which any guest can send by the thousand, are not.
+Devices that objected are left out before anything is counted.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from edge_core.store import opposition, series
+from edge_core.store.database import write
+from gateway_agent import access_points
+from gateway_agent.presence import ZONE, Presence, Spot
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Collection
+    from collections.abc import Set as AbstractSet
+
+    from edge_core.settings import Settings
+
+_REFRESH = 5.0
+"""Seconds between two looks at the bridge's table and at the list of objections."""
+
+
+class Counting:
+    """The open windows, and what is known of where devices are and which don't want to be counted."""
+
+    def __init__(self, settings: Settings, store: sqlite3.Connection) -> None:
+        """Start with nobody here."""
+        self._settings, self._store = settings, store
+        wanted = settings.presence
+        self._presence = Presence(wanted.window, wanted.minimum, wanted.rounding)
+        self._refresh_at = 0.0
+        self._points: dict[str, str] = {}
+        self._key, self._opposed = b"", frozenset[bytes]()
+        self._judged: dict[str, bool] = {}
+        self.strangers = 0
+        """Neighbours without a lease or a grant at the last look: not counted."""
+
+    def observe(
+        self, present: AbstractSet[str], known: Collection[str], online: AbstractSet[str], now: float, running: float
+    ) -> None:
+        """Take in who is here by MAC, who of them is `known` (lease or grant) and online. Raises StoreError, OSError.
+
+        What could not be written down is told with the next windows.
+        """
+        if running >= self._refresh_at or running < self._refresh_at - _REFRESH:
+            self._refresh_at = running + _REFRESH
+            self._look_around(present)
+        counted = present & (known if isinstance(known, set) else set(known))
+        self.strangers = len(present) - len(counted)
+        here = {mac: Spot(ZONE, self._points.get(mac)) for mac in counted if not self._objects(mac)}
+        windows = self._presence.observe(here, online, now, running)
+        if windows:
+            with write(self._store) as store:
+                for window in windows:
+                    series.record(store, window, now)
+            self._presence.recorded(len(windows))
+
+    def counts(self) -> dict[str, int]:
+        """Return what was refused or doubted, for `parvis status`."""
+        return {
+            "strangers": self.strangers,
+            "floods": self._presence.floods,
+            "clock_steps": self._presence.clock_steps,
+        }
+
+    def _look_around(self, present: AbstractSet[str]) -> None:
+        self._points = access_points.learned(self._settings.lan.interface)
+        key, opposed = opposition.load(self._store)
+        if (key, opposed) == (self._key, self._opposed):
+            self._judged = {mac: self._judged[mac] for mac in self._judged.keys() & present}
+        else:
+            self._key, self._opposed, self._judged = key, opposed, {}
+
+    def _objects(self, mac: str) -> bool:
+        if not self._opposed:
+            return False
+        judged = self._judged.get(mac)
+        if judged is None:
+            judged = self._judged[mac] = opposition.token(self._key, mac) in self._opposed
+        return judged
