@@ -18,6 +18,7 @@ from edge_core.settings_sections import (
     Access,
     Broker,
     Content,
+    Desk,
     Device,
     Enforcement,
     Kiosk,
@@ -49,6 +50,7 @@ class Settings:
     uplink: Uplink
     portal: Portal
     kiosk: Kiosk
+    desk: Desk
     mqtt: Mqtt
     broker: Broker
     content: Content
@@ -133,6 +135,7 @@ SECTIONS: dict[str, type[Any]] = {
     "uplink": Uplink,
     "portal": Portal,
     "kiosk": Kiosk,
+    "desk": Desk,
     "mqtt": Mqtt,
     "broker": Broker,
     "content": Content,
@@ -145,6 +148,7 @@ SECTIONS: dict[str, type[Any]] = {
 }
 _PAIRS = (
     ("portal", ("tls_certificate", "tls_key")),
+    ("desk", ("certificate", "key")),
     ("mqtt", ("certificate", "key")),
     ("sign_in", ("issuer", "client_id")),
     ("mail", ("server", "sender")),

@@ -26,6 +26,9 @@ class Site:
 
     id: str = _row(parse.slug, "The site's short name, used in MQTT topics.")
     name: str = _row(parse.text, "The site's name as people read it.")
+    key: Path | None = _row(
+        parse.path, "Secret that the site's devices share: seals visits, signs WiFi codes.", default=None
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,6 +98,21 @@ class Kiosk:
     technicians: Path | None = _row(
         parse.path, "Public key (PEM) that signs technicians' keys; empty: there is no technician mode.", default=None
     )
+    host_patience: int = _row(parse.seconds, "Seconds that a visitor's host has to answer.", default=120)
+    company_patience: int = _row(parse.seconds, "Seconds that the company's contact has then.", default=120)
+    platform_patience: int = _row(parse.seconds, "Seconds for the news to arrive there; then the desk.", default=20)
+    visit_days: int = _row(parse.count, "Days after which a visit is erased.", default=90)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Desk:
+    """The reception desk's pages, on the LAN."""
+
+    listen: tuple[str, int] | None = _row(
+        parse.listener, "Address and port; empty: on the kiosk's screen only.", default=None
+    )
+    certificate: Path | None = _row(parse.path, "Certificate chain (PEM) for its name.", default=None)
+    key: Path | None = _row(parse.path, "Private key (PEM) of that certificate.", default=None)
 
 
 @dataclass(frozen=True, kw_only=True)

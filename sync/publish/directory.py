@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: EUPL-1.2
-"""Reads companies and services from their tables."""
+"""Reads companies, whom one can ask for there, and services from their tables."""
 
 from __future__ import annotations
 
@@ -36,8 +36,9 @@ def unique(found: Sequence[tuple[rows.Row, dict[str, Any]]]) -> list[dict[str, A
 def companies(folder: Path, problems: Problems) -> list[dict[str, Any]]:
     """Return the records of companies.csv or companies.xlsx."""
     optional = ["acronym", "former_names", "tags", "building", "floor", "room", "phone", "web", "email", "priority"]
+    texts = in_languages("activity", "notice", "agreement")
     found = tables.read(
-        folder, "companies", ["id", "name", "activity_fr"], problems, optional=[*optional, *in_languages("activity")]
+        folder, "companies", ["id", "name", "activity_fr"], problems, optional=[*optional, "badge", *texts]
     )
     return unique([(row, _company(row)) for row in found])
 
@@ -57,7 +58,29 @@ def _company(row: rows.Row) -> dict[str, Any]:
         "web": row.matching("web", rows.WEB),
         "email": row.matching("email", rows.EMAIL),
         "priority": row.whole("priority", 1, rows.FIRST, required=False),
+        "arrival": _arrival(row),
     }
+
+
+def _arrival(row: rows.Row) -> dict[str, Any]:
+    """Return what a visitor must read, accept and wear; empty where the company asks for nothing."""
+    asked = {
+        "badge": row.choice("badge", ("yes", "no"), required=False) == "yes",
+        "notice": row.languages("notice", required=False),
+        "agreement": row.languages("agreement", required=False),
+    }
+    for column in ("notice", "agreement"):
+        if asked[column] and "fr" not in asked[column]:  # type: ignore[operator]
+            row.wrong(f'column "{column}_fr" is empty.', "Fill it in: the other languages fall back to it.")
+    return {name: value for name, value in asked.items() if value}
+
+
+def hosts(folder: Path, problems: Problems) -> list[dict[str, Any]]:
+    """Return the records of hosts.csv or hosts.xlsx: roles that a visitor can ask for, never a person's name."""
+    found = tables.read(folder, "hosts", ["id", "company", "role_fr"], problems, optional=in_languages("role"))
+    return unique(
+        [(row, {"id": row.slug("id"), "company": row.slug("company"), "role": row.languages("role")}) for row in found]
+    )
 
 
 def services(folder: Path, problems: Problems) -> list[dict[str, Any]]:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _KNOWN = re.compile(
-    r"park\.toml|(companies|services|ads|surveys|access)\.(csv|xlsx)|news.*\.(rss|atom|xml)|events|news|plan|gtfs|pages"
+    r"park\.toml|(companies|hosts|services|ads|surveys|access)\.(csv|xlsx)|news.*\.(rss|atom|xml)|events|news|plan|gtfs|pages"
     r"|images|README.*|\..*|.*~"
 )
 _TOML_LINE = re.compile(r"at line (\d+)")
@@ -65,6 +65,7 @@ def read(
         "park": [park] if whole else [],
         "pages": documents.pages(folder, problems, whole=whole),
         "companies": directory.companies(folder, problems),
+        "hosts": directory.hosts(folder, problems),
         "services": directory.services(folder, problems),
         "events": calendars.events(folder, zone, now, problems),
         "news": [*documents.articles(folder, zone, problems), *feeds.articles(folder, zone, problems)],
@@ -166,7 +167,7 @@ def _host(address: str) -> str:
 
 
 def _check_references(folder: Path, collections: dict[str, list[dict[str, Any]]], problems: Problems) -> None:
-    """Note companies whose floor or room is on no plan, services that nobody provides, news of an unknown company."""
+    """Note what refers to a floor, a room or a company that isn't there."""
     places = {plan["id"]: {place["id"] for place in plan["places"]} for plan in collections["plans"]}
     table = "companies.xlsx" if (folder / "companies.xlsx").exists() else "companies.csv"
     for company in collections["companies"]:
@@ -186,6 +187,12 @@ def _check_references(folder: Path, collections: dict[str, list[dict[str, Any]]]
                 0,
                 f'{service["id"]} is provided by "{service["provider"]}".',
                 'Write a company\'s id, or "park".',
+            )
+    table = "hosts.xlsx" if (folder / "hosts.xlsx").exists() else "hosts.csv"
+    for host in collections["hosts"]:
+        if host["company"] and host["company"] not in providers:
+            problems.notice(
+                f'{table}: {host["id"]} belongs to "{host["company"]}", which is no company: nobody sees it.'
             )
     for item in collections["news"]:
         if item["company"] and item["company"] not in providers:

@@ -66,11 +66,28 @@ def content(now):
                 "web": "https://ardoise.example",
                 "email": "bonjour@ardoise.example",
             },
-            {"id": "oeuvre", "name": "Œuvre Fictive", "activity": words("Édition d'art", "Art publishing")},
+            {
+                "id": "oeuvre",
+                "name": "Œuvre Fictive",
+                "activity": words("Édition d'art", "Art publishing"),
+                "arrival": {
+                    "badge": True,
+                    "notice": words("Ne touchez pas aux presses.", "Don't touch the presses."),
+                    "agreement": words("Ce que je vois ici reste ici.", "What I see here stays here."),
+                },
+            },
             *(
                 {"id": f"societe-{n}", "name": f"Société Fictive {n:02}", "activity": words("Conseil", "Consulting")}
                 for n in range(1, 45)
             ),
+        ],
+        "hosts": [
+            {
+                "id": "ardoise-atelier",
+                "company": "exemple-ardoise",
+                "role": words("Atelier", "Workshop", "Taller", "Talhèr"),
+            },
+            {"id": "autre-service", "company": "societe-1", "role": words("Service")},
         ],
         "events": [
             {
