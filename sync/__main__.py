@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from edge_core import __version__, broker, clock, events, logs, settings
 from edge_core.errors import ParvisError
-from edge_core.store import budget, database, lives, outbox, retention
+from edge_core.store import budget, database, escalation, lives, outbox, retention
+from edge_core.web import dates
 from sync import birth
 from sync.content_watch import ContentWatch
 from sync.downlink import Downlink
@@ -160,12 +161,23 @@ def _tend(parts: _Parts, epoch: str) -> None:
     parts.witness.keep(epoch, outbox.last_seq(parts.connection))
     now = clock.now() if clock.synchronised() else None
     parts.counts["forgotten"] += parts.forgetting.turn(clock.monotonic(), now)
+    _tend_visits(parts, now)
     dropped = budget.trim(parts.connection, clock.now())
     if dropped:
         parts.counts["dropped"] += dropped
         _log.warning(
             "events_dropped", count=dropped, remedy="The uplink is away for long: look at `parvis sync status`."
         )
+
+
+def _tend_visits(parts: _Parts, now: float | None) -> None:
+    """Ask who is next for visitors that wait; when a day is over, end the visits that nobody ended."""
+    own, place = parts.configuration.kiosk, parts.configuration.device.id
+    patience = escalation.Patience(own.host_patience, own.company_patience, own.platform_patience)
+    parts.counts["asked"] += escalation.turn(parts.connection, place, clock.now(), patience)
+    if now is not None:
+        begins = dates.here(now).replace(hour=0, minute=0, second=0, microsecond=0).timestamp()
+        parts.counts["closed"] += escalation.close_night(parts.connection, place, begins, now)
 
 
 def _look_back(connection: sqlite3.Connection, witness: lives.Witness) -> None:

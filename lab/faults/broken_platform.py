@@ -110,7 +110,8 @@ def _answer_each_arrival() -> None:
 
     def uncovered(connection: sqlite3.Connection, device: int) -> list[tuple[str, bytes]]:
         connection.execute(
-            "INSERT INTO replies SELECT device, n + 1, request, state, reason, reference, at FROM replies r "
+            "INSERT INTO replies (device, n, request, state, reason, reference, at)"
+            " SELECT device, n + 1, request, state, reason, reference, at FROM replies r "
             " WHERE device = ? AND n = (SELECT max(n) FROM replies WHERE device = r.device) AND n % 2 = 1", [device],
         )  # fmt: skip
         return _uncovered(connection, device)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: EUPL-1.2
-"""What events mean: sessions, presence and requests. Each is keyed by its own id, so order and repeats don't matter."""
+"""What events mean: sessions, presence, requests, visits. Each is keyed by its own id: order and repeats don't matter."""
 
 from __future__ import annotations
 
@@ -62,9 +62,40 @@ def _requested(connection: Connection, device: int, group: Sequence[Event]) -> N
     store.write_rows(connection, "requests", columns, rows, "ON CONFLICT (request) DO NOTHING")
 
 
+def _arrived(connection: Connection, device: int, group: Sequence[Event]) -> None:
+    told = ("company", "host", "name", "people", "place")
+    rows = {
+        e.data["visit"]: (device, e.data["visit"], *(e.data[key] for key in told), e.at, e.data["host"] and "host")
+        for e in group
+    }
+    tail = "ON CONFLICT (visit) DO UPDATE SET " + ", ".join(
+        f"{name} = excluded.{name}" for name in ("device", *told, "arrived")
+    )
+    columns = "device, visit, company, host, name, people, place, arrived, asked"
+    store.write_rows(connection, "visits", columns, list(rows.values()), tail)
+
+
+def _asked(connection: Connection, device: int, group: Sequence[Event]) -> None:
+    rows = {e.data["visit"]: (device, e.data["visit"], e.data["asked"], e.data["reason"], e.at) for e in group}
+    tail = (
+        "ON CONFLICT (visit) DO UPDATE SET asked = excluded.asked, reason = excluded.reason,"
+        " asked_at = excluded.asked_at WHERE coalesce(visits.asked_at, 0) <= excluded.asked_at"
+    )
+    store.write_rows(connection, "visits", "device, visit, asked, reason, asked_at", list(rows.values()), tail)
+
+
+def _left(connection: Connection, device: int, group: Sequence[Event]) -> None:
+    rows = {e.data["visit"]: (device, e.data["visit"], e.at, e.data["how"]) for e in group}
+    tail = "ON CONFLICT (visit) DO UPDATE SET left_at = excluded.left_at, how = excluded.how"
+    store.write_rows(connection, "visits", "device, visit, left_at, how", list(rows.values()), tail)
+
+
 _FOLLOWERS: dict[str, Callable[[Connection, int, Sequence[Event]], None]] = {
     "eu.parvis.session.started.v1": _started,
     "eu.parvis.session.ended.v1": _ended,
     "eu.parvis.presence.window.v1": _window,
     "eu.parvis.request.created.v1": _requested,
+    "eu.parvis.visit.arrived.v1": _arrived,
+    "eu.parvis.visit.asked.v1": _asked,
+    "eu.parvis.visit.left.v1": _left,
 }

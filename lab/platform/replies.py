@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lab.platform import store
 from lab.platform.wire import ROOT
@@ -22,6 +22,8 @@ DECISIONS = {
     "done": (),
 }
 _WINDOW = 50
+_INSERT = "INSERT INTO replies (device, n, request, state, reason, reference, at)"
+_INSERT_VISIT = "INSERT INTO replies (device, n, request, state, at, visit)"
 
 
 def answer(connection: Connection, request: str, state: str, reason: str | None, now: float) -> int | None:
@@ -36,10 +38,18 @@ def answer(connection: Connection, request: str, state: str, reason: str | None,
         "UPDATE requests SET state = ?, reason = ?, reference = ? WHERE n = ?", [state, reason, reference, number]
     )
     connection.execute(
-        "INSERT INTO replies SELECT ?, coalesce(max(n), 0) + 1, ?, ?, ?, ?, ? FROM replies WHERE device = ?",
-        [device, request, state, reason, reference, _rfc3339(now), device],
+        f"{_INSERT} SELECT ?, coalesce(max(n), 0) + 1, ?, ?, ?, ?, ? FROM replies WHERE device = ?",
+        [device, request, state, reason, reference, rfc3339(now), device],
     )
     return int(device)
+
+
+def tell_visit(connection: Connection, device: int, visit: str, told: dict[str, Any], now: float) -> None:
+    """Write news of a visit into a device's stream, in the caller's transaction."""
+    connection.execute(
+        f"{_INSERT_VISIT} SELECT ?, coalesce(max(n), 0) + 1, ?, 'accepted', ?, ? FROM replies WHERE device = ?",
+        [device, visit, rfc3339(now), json.dumps(told), device],
+    )
 
 
 def accept_new(connection: Connection, now: float) -> set[int]:
@@ -53,17 +63,19 @@ def uncovered(connection: Connection, device: int) -> list[tuple[str, bytes]]:
     """Return topic and payload of the next replies that the device has not confirmed."""
     epoch = store.reply_epoch(connection)
     rows = connection.execute(
-        "SELECT d.site, d.name, r.n, r.request, r.state, r.reason, r.reference, r.at FROM replies r"
+        "SELECT d.site, d.name, r.n, r.request, r.state, r.reason, r.reference, r.at, r.visit FROM replies r"
         " JOIN devices d ON d.id = r.device WHERE r.device = ? AND r.n > d.replied ORDER BY r.n LIMIT ?",
         [device, _WINDOW],
     ).fetchall()
     messages = []
-    for site, name, n, *rest in rows:
+    for site, name, n, *rest, visit in rows:
         body = {
             "n": n,
             "epoch": epoch,
             **dict(zip(("request", "state", "reason", "reference", "at"), rest, strict=True)),
         }
+        if visit is not None:
+            body["visit"] = json.loads(visit)
         messages.append((f"{ROOT}/{site}/{name}/reply/{n}", json.dumps(body, ensure_ascii=False).encode()))
     return messages
 
@@ -87,5 +99,6 @@ def waiting_devices(connection: Connection) -> list[int]:
     return [row[0] for row in rows]
 
 
-def _rfc3339(now: float) -> str:
+def rfc3339(now: float) -> str:
+    """Write a moment as messages have it."""
     return datetime.fromtimestamp(now, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

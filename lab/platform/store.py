@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-VERSION = 2
+VERSION = 3
 _ROWS = 200  # of at most ten values: SQLite takes 32,766 in a statement
 _TABLES = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
@@ -81,8 +81,14 @@ CREATE TABLE requests (
 CREATE TABLE replies (
     device INTEGER NOT NULL, n INTEGER NOT NULL, request TEXT NOT NULL, state TEXT NOT NULL, reason TEXT,
     reference TEXT,
-    at TEXT NOT NULL, PRIMARY KEY (device, n)
+    at TEXT NOT NULL, visit TEXT, PRIMARY KEY (device, n)
 ) STRICT, WITHOUT ROWID;
+-- What each event of a visit tells stands apart, so that their order doesn't matter; announced ones have a code first.
+CREATE TABLE visits (
+    n INTEGER PRIMARY KEY, visit TEXT NOT NULL UNIQUE, device INTEGER, company TEXT, host TEXT, name TEXT,
+    people INTEGER, place TEXT, code TEXT, until REAL, arrived REAL, asked TEXT, reason TEXT, asked_at REAL,
+    answer TEXT, left_at REAL, how TEXT
+) STRICT;
 """
 
 

@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import hmac
-import ipaddress
 import secrets
 import sqlite3
 import time
@@ -12,7 +10,6 @@ from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotInTime
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from flask import (
     Blueprint,
@@ -29,8 +26,9 @@ from flask import (
 )
 from werkzeug.exceptions import HTTPException
 
-from lab.platform import chart, replies, report, store, words
+from lab.platform import chart, replies, report, store, visits, words
 from lab.platform.inbox import Decision, Inbox
+from lab.platform.origin import only_from_our_page
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,6 +69,7 @@ def create_app(surroundings: Surroundings) -> Flask:
     app.url_map.merge_slashes = False
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.register_blueprint(pages)
+    app.register_blueprint(visits.pages)
     app.after_request(_harden)
     app.teardown_request(_close)
     app.register_error_handler(sqlite3.Error, _store_failed)
@@ -120,7 +119,7 @@ def page() -> str:
         "page.html", state=_state(), events=report.events(_store(), None, 15), aside=report.dead_letters(_store(), 8),
         charts=_charts(language), t=words.LANGUAGES[language], verdicts=words.VERDICTS[language], now=time.time(),
         states=words.STATES[language], kinds=words.EVENTS[language], language=language, words=words,
-        token=current_app.extensions["token"],
+        token=current_app.extensions["token"], sites=visits.sites(_store()), pass_of=visits.pass_of,
     )  # fmt: skip
 
 
@@ -152,7 +151,7 @@ def healthz() -> ResponseReturnValue:
 @pages.post("/requests/<uuid:key>")
 def decide(key: Any) -> ResponseReturnValue:
     """Decide on a request; the reply is on its way when this answers."""
-    _only_from_our_page()
+    only_from_our_page()
     state, reason = request.form.get("decision", ""), request.form.get("reason", "")[:500] or None
     if state not in {"accepted", "rejected", "waitlisted", "done"}:
         abort(400)
@@ -188,7 +187,8 @@ def _state() -> dict[str, Any]:
         "answer": "manual" if around.manual else "accept", "devices": report.devices(connection),
         "events": report.totals(connection), "refused": report.refusals(connection),
         "sessions": report.sessions(connection, 100), "session_counts": report.session_counts(connection),
-        "requests": report.requests(connection, 100), "presence": report.presence(connection, 288),
+        "requests": report.requests(connection, 100), "visits": visits.latest(connection, 100),
+        "presence": report.presence(connection, 288),
     }  # fmt: skip
     connection.execute("COMMIT")
     return state
@@ -213,17 +213,3 @@ def _known(language: str | None) -> str | None:
 
 def _limit() -> int:
     return max(1, min(request.args.get("limit", 100, type=int), 1000))
-
-
-def _only_from_our_page() -> None:
-    """Refuse what another site's page sends: a wrong token, another origin, a name that may be rebound to us."""
-    host = urlsplit(f"//{request.host}").hostname or ""
-    if host != "localhost":
-        try:
-            ipaddress.ip_address(host)
-        except ValueError:
-            abort(403)
-    if request.headers.get("Sec-Fetch-Site", "same-origin") not in {"same-origin", "none"}:
-        abort(403)
-    if not hmac.compare_digest(request.form.get("token", "").encode(), current_app.extensions["token"].encode()):
-        abort(403)
