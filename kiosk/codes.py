@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 TICKET, INVITATION, STAFF = "T", "V", "S"
 UNREADABLE, FOREIGN, ANY = "unreadable", "foreign", "any"
+PREFIX = "PARVIS:"
 _QR = re.compile(r"PARVIS:(?P<site>[A-Za-z0-9][A-Za-z0-9._-]{0,62}):(?P<kind>[TVS]):(?P<code>[0-9A-Z]{6,32})")
 _TYPED = re.compile(r"[0-9A-Za-z]{4,32}")
 _LONGEST = 120

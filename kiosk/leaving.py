@@ -18,7 +18,7 @@ from edge_core.errors import StoreError
 from edge_core.i18n import N_
 from edge_core.store import database, visits
 from edge_core.store.search import fold
-from kiosk import codes, visit
+from kiosk import codes, scans, visit
 from kiosk.here import content, kiosk
 
 if TYPE_CHECKING:
@@ -44,50 +44,67 @@ REFUSALS = {
 
 @routes.get("/<view:view>/leaving")
 def page() -> str:
-    """Ask for the ticket, or else for the name."""
-    return _page()
+    """Ask for the ticket, or else for the name; `?why=` says why a scanned code was refused."""
+    return _page(request.args.get("why"))
 
 
 @routes.get("/<view:view>/invited")
 def invited() -> str:
     """Ask for the code of an invitation."""
-    return render_template("visit/invited.html", refusal=None, given="")
+    return render_template("visit/invited.html", refusal=None)
 
 
 @routes.post("/<view:view>/code")
-def code() -> str | Response | tuple[str, int]:
-    """Do what a code is for, whoever typed or scanned it."""
-    scan = codes.read(request.form.get("code", ""), kiosk().settings.site.id)
-    if scan.kind in REFUSALS:
-        return _refuse(scan.kind)
-    try:
-        with closing(database.open_edge(kiosk().settings.edge_db)) as connection:
-            invitation = visits.invited(connection, scan.code) if scan.kind in (codes.INVITATION, codes.ANY) else None
-            ticket = visits.ticket(connection, scan.code) if scan.kind in (codes.TICKET, codes.ANY) else None
-            if ticket is not None:
-                ended = visits.return_ticket(connection, ticket.code, clock.now())
-                return render_template("visit/goodbye.html", visit=ended, twice=ticket.left_at is not None)
-        if invitation is not None:
-            return _begin(invitation)
-    except (StoreError, sqlite3.Error) as error:
-        _log.error("code_not_served", reason=type(error).__name__)
-        abort(503)
-    return _refuse("unknown")
+def code() -> Response | tuple[str, int]:
+    """Do what a typed code is for."""
+    href, refused = _follow(codes.read(request.form.get("code", ""), kiosk().settings.site.id))
+    return redirect(href, 303) if href else _refuse(refused)
+
+
+@scans.reader
+def scanned(_role: str, text: str) -> str | None:
+    """Do what a scanned code is for, and return the page that says so; None where the code isn't of Parvis."""
+    scan = codes.read(text, kiosk().settings.site.id)
+    if not text.startswith(codes.PREFIX) or scan.kind == codes.STAFF:
+        return None
+    href, refused = _follow(scan)
+    return href or url_for("leaving.page", why=refused)
+
+
+@routes.get("/<view:view>/invited/<key>")
+def rules(key: str) -> str:
+    """Show to somebody who was announced what the company gives to read and accept."""
+    expected = _get(key)
+    if expected is None or expected.state != visits.ANNOUNCED:
+        abort(404)
+    company = content().get("companies", expected.company) or abort(404)
+    return visit.show_form(company, None, {}, expected=expected)
 
 
 @routes.post("/<view:view>/invited/<key>")
 def accept(key: str) -> str | Response | tuple[str, int]:
-    """Record the arrival of somebody who was announced, after what the company gives to read and accept."""
+    """Record the arrival of somebody who was announced and has read that."""
+    expected = _get(key)
+    if expected is None or expected.invitation is None:
+        abort(404)
+    refused = _refusal(expected, clock.now())
+    if refused:
+        return _refuse(refused)
+    company = content().get("companies", expected.company) or abort(404)
+    asked = company.get("arrival") or {}
+    if asked.get("agreement") and "accept" not in request.form:
+        return visit.show_form(company, None, {"accept": "not_accepted"}, expected=expected), _UNREADABLE
     try:
-        with closing(database.open_edge(kiosk().settings.edge_db)) as connection:
-            expected = visits.get(connection, str(uuid.UUID(key)))
-    except ValueError:
-        abort(404)
-    except (StoreError, sqlite3.Error):
-        abort(503)
-    if expected is None or expected.invitation is None or expected.invitation != request.form.get("code"):
-        abort(404)
-    return _begin(expected, asked=True)
+        return redirect(_arrive(expected), 303)
+    except (StoreError, sqlite3.Error) as error:
+        _log.error("arrival_not_recorded", reason=type(error).__name__)
+        return visit.show_form(company, None, {}, expected=expected, failed=True), 503
+
+
+@routes.get("/<view:view>/goodbye/<key>")
+def goodbye(key: str) -> str:
+    """Say that a ticket was taken back; `?twice` says that it had been before."""
+    return render_template("visit/goodbye.html", visit=_get(key) or abort(404), twice="twice" in request.args)
 
 
 @routes.post("/<view:view>/leaving/name")
@@ -100,38 +117,61 @@ def by_name() -> str | tuple[str, int]:
 
 
 @routes.post("/<view:view>/leaving/<key>")
-def confirm(key: str) -> str | Response:
+def confirm(key: str) -> Response:
     """End the visit that was found."""
+    found = _get(key) or abort(404)
     try:
         with closing(database.open_edge(kiosk().settings.edge_db)) as connection:
-            visits.leave(connection, str(uuid.UUID(key)), "name", clock.now())
-            ended = visits.get(connection, str(uuid.UUID(key)))
-    except ValueError:
-        abort(404)
+            visits.leave(connection, found.id, "name", clock.now())
     except (StoreError, sqlite3.Error):
         abort(503)
-    return render_template("visit/goodbye.html", visit=ended or abort(404), twice=False)
+    return redirect(url_for("leaving.goodbye", key=found.id), 303)
 
 
-def _begin(expected: visits.Visit, *, asked: bool = False) -> str | Response | tuple[str, int]:
-    """Let an announced visit arrive, or say why not; `asked`: the company's rules have been shown."""
-    company = content().get("companies", expected.company)
-    refusal = _refusal(expected, clock.now()) or ("" if company else "gone")
-    if refusal or company is None:
-        return _refuse(refusal)
-    host = content().get("hosts", expected.host) if expected.host else None
-    rules = company.get("arrival") or {}
-    missing = {"accept": "not_accepted"} if rules.get("agreement") and "accept" not in request.form else {}
-    if not asked and not visit.asks_nothing(company):
-        return visit.show_form(company, host, {}, expected=expected)
-    if missing:
-        return visit.show_form(company, host, missing, expected=expected), _UNREADABLE
+def _follow(scan: codes.Scan) -> tuple[str, str]:
+    """Do what a code is for; return the page to show, or "" and why it is refused."""
+    if scan.kind in REFUSALS:
+        return "", scan.kind
     try:
-        made = visit.record(company, host, expected.name, expected.people, expected=expected)
+        with closing(database.open_edge(kiosk().settings.edge_db)) as connection:
+            ticket = visits.ticket(connection, scan.code) if scan.kind in (codes.TICKET, codes.ANY) else None
+            if ticket is not None:
+                visits.return_ticket(connection, ticket.code, clock.now())
+                twice = "" if ticket.left_at is not None else None
+                return url_for("leaving.goodbye", key=ticket.visit, twice=twice), ""
+            expected = visits.invited(connection, scan.code) if scan.kind in (codes.INVITATION, codes.ANY) else None
+        return _begin(expected) if expected is not None else ("", "unknown")
     except (StoreError, sqlite3.Error) as error:
-        _log.error("arrival_not_recorded", reason=type(error).__name__)
-        return visit.show_form(company, host, {}, expected=expected, failed=True), 503
-    return redirect(url_for("received.page", key=made.id), 303)
+        _log.error("code_not_served", reason=type(error).__name__)
+        abort(503)
+
+
+def _begin(expected: visits.Visit) -> tuple[str, str]:
+    """Let an announced visit arrive, after the company's rules where it has any."""
+    company = content().get("companies", expected.company)
+    refused = _refusal(expected, clock.now()) or ("" if company else "gone")
+    if refused or company is None:
+        return "", refused
+    if not visit.asks_nothing(company):
+        return url_for("leaving.rules", key=expected.id), ""
+    return _arrive(expected), ""
+
+
+def _arrive(expected: visits.Visit) -> str:
+    company = content().get("companies", expected.company) or abort(404)
+    host = content().get("hosts", expected.host) if expected.host else None
+    made = visit.record(company, host, expected.name, expected.people, expected=expected)
+    return url_for("received.page", key=made.id)
+
+
+def _get(key: str) -> visits.Visit | None:
+    try:
+        with closing(database.open_edge(kiosk().settings.edge_db)) as connection:
+            return visits.get(connection, str(uuid.UUID(key)))
+    except ValueError:
+        return None
+    except (StoreError, sqlite3.Error):
+        abort(503)
 
 
 def _refusal(expected: visits.Visit, now: float) -> str:
@@ -160,9 +200,9 @@ def _open_under(name: str) -> visits.Visit | None:
 def _refuse(why: str) -> tuple[str, int]:
     _log.info("code_refused", reason=why)
     if request.form.get("from") == "invited":
-        return render_template("visit/invited.html", refusal=REFUSALS[why], given=""), _UNREADABLE
+        return render_template("visit/invited.html", refusal=REFUSALS[why]), _UNREADABLE
     return _page(why), _UNREADABLE
 
 
-def _page(refusal: str | None = None) -> str:
-    return render_template("visit/leaving.html", refusal=REFUSALS[refusal] if refusal else None)
+def _page(why: str | None = None) -> str:
+    return render_template("visit/leaving.html", refusal=REFUSALS.get(why or ""))

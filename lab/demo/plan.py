@@ -95,6 +95,7 @@ def _shared(plan: Plan, device: str) -> str:
 [site]
 id = "parc-exemple"
 name = "Parc Exemple"
+key = "{plan.state / "site.key"}"
 
 [device]
 id = "{device}"
@@ -147,4 +148,7 @@ url = "{plan.site_broker}"
 
 [kiosk]
 port = {plan.kiosk_target[1]}
+
+[portal]
+hostname = "{HOSTNAME}"
 {enforcement}"""

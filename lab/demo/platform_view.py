@@ -61,3 +61,7 @@ class PlatformView:
     def requests(self) -> list[dict[str, Any]]:
         """Return requests with their state."""
         return self.rows("SELECT * FROM requests ORDER BY n")
+
+    def visits(self) -> list[dict[str, Any]]:
+        """Return the visits that have arrived."""
+        return self.rows("SELECT * FROM visits WHERE arrived IS NOT NULL ORDER BY n")

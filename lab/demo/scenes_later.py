@@ -16,6 +16,7 @@ _BEFORE, _AFTER = "Six vélos", "Sept vélos"
 _REFERENCE = re.compile(r"P-\d{4,}")
 _SERVICE = "message"
 _HTTP_OK = 200
+_COMPANY = "exemple-ardoise"
 
 
 class Rest(Opening):
@@ -32,6 +33,7 @@ class Rest(Opening):
         return [
             Step("a file of the content folder changes: portal and kiosk show it", self.change),
             Step("a service requested from the phone, the platform's reply arrives", self.request),
+            Step("a visitor is received at the kiosk, the host answers at the platform", self.receive),
             Step(f"a crowd of {self.crowd} phones comes online", self.come),
             Step("occupancy at the platform", self.occupancy, skip=counted),
             Step("the crowd goes: session.ended with bytes at the platform", self.go, skip=counted),
@@ -66,6 +68,22 @@ class Rest(Opening):
             time.sleep(0.1)
         found = _REFERENCE.search(text)
         return f"reference {found[0] if found else ''} after {(time.monotonic() - began) * 1000:.0f} ms"
+
+    def receive(self) -> str:
+        """Write a name at the kiosk, answer as the host at the platform; the same page says so, the ticket is on it."""
+        logs = self.site.log("kiosk", "gateway", "platform")
+        host, port = self.plan.kiosk_target
+        self.inside.ask("open", url=f"http://{host}:{port}/fr/visit/{_COMPANY}/{_COMPANY}-technique")
+        seen = self.inside.ask("fill", name="Visiteuse Fictive", picture="visit.png")
+        check("/received/" in seen["url"], "the page that follows the visit", f"{seen['status']} {seen['url']}", logs)
+        code = re.search(r"\b[0-9A-Z]{4}-[0-9A-Z]{4}\b", seen["text"])
+        check(code, "the ticket's code on the page", seen["text"][:300], logs)
+        wait_for(self.site.platform.visits, "the visit at the platform", 20, logs)
+        began = time.monotonic()
+        self.inside.ask("open", url=f"http://{self.plan.platform_address}:{self.plan.platform_port}/?lang=fr")
+        self.inside.ask("fill")  # the page's first form is the visitor's, its first button says: on my way
+        self.shows(seen["url"], "Quelqu’un arrive", "kiosk", "gateway")
+        return f"ticket {code[0] if code else ''}, answer on its page after {(time.monotonic() - began) * 1000:.0f} ms"
 
     def come(self) -> str:
         """Every phone of the crowd gets its lease, accepts and is online."""

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: EUPL-1.2
 """Starts the parts of the zone, each in its place, and answers what they say of themselves; tells no story."""
 
+import secrets
 import shutil
 import sqlite3
 import subprocess
@@ -109,6 +110,9 @@ class Site:
     def configure(self) -> None:
         """Write the configuration of both devices."""
         certificate = self.authority.issue(HOSTNAME) if self.plan.enforced else None
+        key = self.plan.state / "site.key"
+        key.touch(mode=0o600)
+        key.write_text(secrets.token_hex(32), encoding="ascii")
         for device, text in configurations(self.plan, certificate).items():
             self.plan.configuration(device).write_text(text, encoding="utf-8")
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: EUPL-1.2
-"""What events mean: sessions, presence, requests, visits. Each is keyed by its own id: order and repeats don't matter."""
+"""What events mean: sessions, presence, requests and visits. Each is keyed by its own id, so no order matters."""
 
 from __future__ import annotations
 

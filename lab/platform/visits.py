@@ -104,8 +104,9 @@ def expect() -> ResponseReturnValue:
     only_from_our_page()
     form = request.form
     name = " ".join(form.get("name", "").split())
-    people = form.get("people", "1", type=int)
-    good = name.isprintable() and 0 < len(name) <= _LONGEST_NAME and people and 1 <= people <= _MOST_PEOPLE
+    written = form.get("people", "1")
+    people = int(written) if written.isascii() and written.isdigit() and len(written) <= len(str(_MOST_PEOPLE)) else 0
+    good = name.isprintable() and 0 < len(name) <= _LONGEST_NAME and 1 <= people <= _MOST_PEOPLE
     if not good or not _SLUG.fullmatch(form.get("company", "")):
         abort(400)
     told = {"company": form["company"], "host": None, "name": name, "people": people}

@@ -8,7 +8,7 @@ from contextlib import closing
 import pytest
 
 from edge_core.store import database, outbox, print_jobs, visits
-from kiosk import codes
+from kiosk import codes, leaving
 
 PLACE = "/fr/visit/exemple-ardoise/ardoise-atelier"
 INVITED = "0191d2c2-1c20-7e13-9a22-6b7c8d9e0f1a"
@@ -28,6 +28,11 @@ def visit_of(settings, answer):
     with edge(settings) as connection:
         found = visits.get(connection, answer.headers["Location"].rsplit("/", 1)[1])
         return found, visits.tickets_of(connection, found.id)
+
+
+def after(client, path, **form):
+    """Send a form and return the page to which it leads."""
+    return client.post(path, data=form, follow_redirects=True).text
 
 
 def announce(settings, now, **changed):
@@ -151,8 +156,8 @@ def test_a_store_that_cannot_write_says_so(client, settings):
 def test_the_ticket_ends_the_visit(client, settings):
     """Scanned or typed, in whatever spelling; a second time it says so."""
     visit, (ticket,) = visit_of(settings, arrive(client))
-    assert "votre visite est terminée" in client.post("/fr/code", data={"code": f" {ticket.code.lower()}"}).text
-    again = client.post("/fr/code", data={"code": codes.write("exemple", "T", ticket.code)}).text
+    assert "votre visite est terminée" in after(client, "/fr/code", code=f" {ticket.code.lower()}")
+    again = after(client, "/fr/code", code=codes.write("exemple", "T", ticket.code))
     assert "déjà terminé" in again
     with edge(settings) as connection:
         assert visits.get(connection, visit.id).state == "left"
@@ -169,7 +174,7 @@ def test_leaving_by_name_shows_nobody(client, settings):
     arrive(client, name="Noémie Autre")
     assert client.post("/fr/leaving/name", data={"name": "noemie"}).status_code == 422
     key = place.rsplit("/", 1)[1]
-    assert "votre visite est terminée" in client.post(f"/fr/leaving/{key}").text
+    assert "votre visite est terminée" in after(client, f"/fr/leaving/{key}")
     assert client.post(f"/fr/leaving/{uuid.uuid4()}").status_code == 404
     assert client.post("/fr/leaving/nonsense").status_code == 404
 
@@ -224,9 +229,21 @@ def test_an_invitation_has_its_day(client, settings, now, begin, end, said):
 def test_an_invited_person_reads_and_accepts_first(client, settings, now):
     """Where the company asks for it; without accepting nothing begins."""
     announce(settings, now, company="oeuvre")
-    page = client.post("/fr/code", data={"code": CODE}).text
+    page = after(client, "/fr/code", code=CODE)
     assert "Ce que je vois ici reste ici." in page
-    assert client.post(f"/fr/invited/{INVITED}", data={"code": CODE}).status_code == 422
-    assert client.post(f"/fr/invited/{INVITED}", data={"code": "X", "accept": "yes"}).status_code == 404
-    done = client.post(f"/fr/invited/{INVITED}", data={"code": CODE, "accept": "yes"})
+    assert client.post(f"/fr/invited/{INVITED}").status_code == 422
+    assert client.post(f"/fr/invited/{uuid.uuid4()}", data={"accept": "yes"}).status_code == 404
+    done = client.post(f"/fr/invited/{INVITED}", data={"accept": "yes"})
     assert visit_of(settings, done)[0].id == INVITED
+
+
+def test_scans_do_what_typed_codes_do(app, settings, now):
+    """A reader's text leads to the same pages; what isn't ours is left to others."""
+    announce(settings, now)
+    with app.test_request_context("/fr/"):
+        app.preprocess_request()
+        assert leaving.scanned("scanner", "0034567890128") is None
+        assert leaving.scanned("scanner", codes.write("exemple", "S", "ABCDEF")) is None
+        assert leaving.scanned("scanner", codes.write("ailleurs", "V", CODE)) == "/fr/leaving?why=foreign"
+        assert leaving.scanned("scanner", codes.write("exemple", "V", CODE)) == f"/fr/received/{INVITED}"
+        assert leaving.scanned("scanner", codes.write("exemple", "V", CODE)) == "/fr/leaving?why=used"
