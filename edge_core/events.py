@@ -189,7 +189,27 @@ class VisitLeft(Event):
     how: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class DeviceChanged(Event):
+    """Something plugged into a kiosk came, went, or needs somebody (`state`, as the contract lists them)."""
+
+    type: ClassVar[str] = "eu.parvis.health.device.v1"
+    klass: ClassVar[str] = "health"
+    role: str
+    state: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScreenHelped(Event):
+    """The page on a kiosk's screen gave no sign of life; `rung` is what was done, for the `count`-th time ever."""
+
+    type: ClassVar[str] = "eu.parvis.health.screen.v1"
+    klass: ClassVar[str] = "health"
+    rung: str
+    count: int
+
+
 ALL: tuple[type[Event], ...] = (
     Up, Gap, PresenceWindow, SessionStarted, SessionEnded, UsageRollup, RequestCreated, SurveyAnswered, UplinkChanged,
-    VisitArrived, VisitAsked, VisitLeft,
+    DeviceChanged, ScreenHelped, VisitArrived, VisitAsked, VisitLeft,
 )  # fmt: skip

@@ -92,6 +92,7 @@ class Kiosk:
     )
     paper: int = _row(parse.paper, "Millimetres of the ticket printer's paper: 80 or 58.", default=80)
     printer_profile: str = _row(parse.text, "The ticket printer's profile in python-escpos.", default="default")
+    screen: bool = _row(parse.yes_or_no, "Whether this device has a screen, whose page is watched.", default=False)
     screen_hours: parse.Hours | None = _row(
         parse.hours, "When the screen is lit, such as `07:00-20:00`; empty: always.", default=None
     )

@@ -19,14 +19,18 @@ if TYPE_CHECKING:
 FRESH = 15.0
 """Seconds that a scan waits for its page: later, somebody else may be standing there."""
 _WAITING = 8
+_OWN = frozenset({"screen"})  # not plugged in by anybody
 _WATCHERS = 4
 """Pages that are let wait at once. There is one screen: an older one is a page that was left."""
 
 
 class Board:
-    """Shared by the threads of the device service. `clock` gives monotonic seconds."""
+    """Shared by the threads of the device service. `clock` gives monotonic seconds; `note` hears each role's state."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, clock: Callable[[], float] = time.monotonic, note: Callable[[str, str], None] | None = None
+    ) -> None:
+        self._note = note
         self.life = secrets.token_hex(4)  # numbers begin again with the service: this tells
         self._clock = clock
         self._changed = threading.Condition()
@@ -41,6 +45,8 @@ class Board:
             if self._devices.get(role) != state:
                 self._devices[role] = state
                 self._bump()
+                if self._note and role not in _OWN:
+                    self._note(role, state.get("state", ""))
 
     def scanned(self, role: str, text: str) -> None:
         """Let a scan wait for the page."""

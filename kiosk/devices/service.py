@@ -3,20 +3,23 @@
 
 from __future__ import annotations
 
+import os
 import queue
 import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edge_core import i18n, logs, notify
+from edge_core import clock, i18n, logs, notify
 from edge_core.hotplug import Hotplug
 from kiosk.devices import paper
 from kiosk.devices.board import Board
 from kiosk.devices.door import Door
 from kiosk.devices.printing import Printing
 from kiosk.devices.readers import Readers
+from kiosk.devices.reports import Reports
 from kiosk.devices.rounds import Rounds
+from kiosk.devices.screen import Screen
 from kiosk.devices.wedge import Garbage, Scan
 
 if TYPE_CHECKING:
@@ -38,7 +41,8 @@ class Service:
     """The running service; `stop` ends `run`."""
 
     def __init__(self, settings: Settings, hotplug: Callable[[], Hotplug] = Hotplug) -> None:
-        self.board = Board()
+        self._reports = Reports(settings.edge_db)
+        self.board = Board(note=self._reports.note)
         self._door = Door(settings.devices_socket, self.board)
         self._hotplug = hotplug
         self._plugged: queue.SimpleQueue[Change] = queue.SimpleQueue()
@@ -47,12 +51,23 @@ class Service:
         self._printers: queue.SimpleQueue[Change] = queue.SimpleQueue()
         self._printing = Printing(settings.edge_db, _layout(settings), self._printer_is, self._printer_lives)
         self._stopping = threading.Event()
+        self._screen = (
+            Screen(settings, self.board, _orders(settings), self._reports.helped, time.monotonic())
+            if settings.kiosk.screen
+            else None
+        )
         self._nodes: dict[str, set[str]] = {}
 
     def run(self) -> None:
         """Work until `stop`."""
         self._door.start()
-        for name, turn in (("hotplug", self._follow), ("readers", self._read), ("printer", self._print)):
+        parts = (
+            ("hotplug", self._follow),
+            ("readers", self._read),
+            ("printer", self._print),
+            ("screen", self._look_at_screen),
+        )
+        for name, turn in parts:
             threading.Thread(target=self._turning, args=[name, turn], name=name, daemon=True).start()
         notify.ready()
         pulse = notify.Pulse()
@@ -114,6 +129,12 @@ class Service:
         self._printing.turn()
         self._stopping.wait(_TURN)
 
+    def _look_at_screen(self) -> None:
+        if self._screen is not None:
+            self._screen.turn(time.monotonic(), clock.now())
+        self._reports.turn(time.monotonic())
+        self._stopping.wait(1.0)
+
     def _printer_is(self, state: str) -> None:
         self.board.tell("printer", state=state)
 
@@ -147,3 +168,8 @@ def _layout(settings: Settings) -> Callable[[Ticket], Sheets]:
         return paper.lay(ticket, language, kiosk.paper, kiosk.printer_profile)
 
     return lay
+
+
+def _orders(settings: Settings) -> Path:
+    """Return where orders are left: the unit's own folder, or the one of sockets where there is no systemd."""
+    return Path(os.environ.get("RUNTIME_DIRECTORY") or settings.run_dir)

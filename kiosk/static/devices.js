@@ -10,6 +10,7 @@
   let life = "";
   let after = -1;
   let hiding;
+  let reload; // the number of the last order to load again
 
   function say(text) {
     said.querySelector("p").textContent = text;
@@ -23,6 +24,9 @@
     for (const name of [...root.classList]) if (name.startsWith("device-")) root.classList.remove(name);
     for (const [role, its] of Object.entries(devices)) root.classList.add(`device-${role}-${its.state}`);
     document.dispatchEvent(new CustomEvent("parvis:devices", { detail: devices }));
+    const asked = devices.screen ? devices.screen.reload : undefined;
+    if (reload !== undefined && asked !== undefined && asked !== reload) window.location.reload();
+    reload = asked === undefined ? reload : asked;
   }
 
   async function scanned(number) {
@@ -54,4 +58,12 @@
       }
     }
   })();
+
+  // --- Outside its hours the screen is dark; a touch lights it for two minutes.
+  document.addEventListener("pointerdown", (event) => {
+    if (!root.classList.contains("device-screen-dark") || root.classList.contains("awake")) return;
+    event.preventDefault();
+    root.classList.add("awake");
+    setTimeout(() => root.classList.remove("awake"), 120000);
+  }, { capture: true });
 })();

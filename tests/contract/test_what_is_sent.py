@@ -43,6 +43,8 @@ SAMPLES = [
     events.UsageRollup(sessions=3, duration=9, up_bytes=1, up_packets=1, down_bytes=2, down_packets=2),
     events.SurveyAnswered(survey="accueil", choice="good", place="portal"),
     events.UplinkChanged(up=True, way="second", milliseconds=48),
+    events.DeviceChanged(role="printer", state="paper"),
+    events.ScreenHelped(rung="browser", count=2),
     events.VisitArrived(
         visit=uuid7(), company="exemple-ardoise", host=None, name="Ĵ. Œuvre العربية", people=3, place="kiosk-hall",
         language="oc", announced=False,

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: EUPL-1.2
+"""Watches the page on the screen and acts on it: asks the page to reload, and leaves orders for those who may do more.
+
+An order is a word and a number in a file: the screen's own unit does "browser" and "help", a unit of root's, started by
+the file's change, does "compositor" and "reboot". This service has no right to do either.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING
+
+from edge_core import logs
+from edge_core.web.dates import here
+from edge_core.web.server import answers
+from kiosk.devices.ladder import Ladder, is_lit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from edge_core.settings import Settings
+    from kiosk.devices.board import Board
+    from kiosk.devices.ladder import Rung
+
+_log = logs.get(__name__)
+_NIGHT_HOUR = 4
+_ANSWER_SECONDS = 5.0
+
+
+class Screen:
+    """One thread calls `turn`. `orders` is the folder that the other units watch; `helped` is told of each rung."""
+
+    def __init__(
+        self, settings: Settings, board: Board, orders: Path, helped: Callable[[str, int], None], now: float
+    ) -> None:
+        self._settings, self._board, self._orders, self._helped = settings, board, orders, helped
+        self._record = settings.device.state_dir / "screen.json"
+        kept = _read(self._record)
+        self._counts = {name: count for name, count in kept.items() if name != "in_a_row"}
+        self._ladder = Ladder(now, kept.get("in_a_row", 0))
+        self._beat = self._last_beat()
+        self._number = 0
+        self._night: str | None = None
+        self._order("start", 0)
+
+    def turn(self, now: float, wall: float) -> None:
+        """Look at the page, at `now` of a monotonic clock and `wall` of the wall's."""
+        beat = self._last_beat()
+        alive, self._beat = beat != self._beat, beat
+        before = self._ladder.reboots
+        rung = self._ladder.look(now, alive=alive, served=alive or self._is_served())
+        if rung is not None:
+            self._act(rung)
+        elif self._ladder.reboots != before:
+            self._keep()
+        self._show(wall)
+
+    def _act(self, rung: Rung) -> None:
+        count = self._counts[rung] = self._counts.get(rung, 0) + 1
+        _log.error("screen_helped", rung=rung, count=count)
+        self._helped(rung, count)
+        self._keep()
+        if rung == "reload":
+            self._number += 1
+        else:
+            self._order(rung, count)
+
+    def _show(self, wall: float) -> None:
+        """Tell the page whether it is lit, and to load itself again: as a rung, and once each night."""
+        local = here(wall)
+        lit = is_lit(self._settings.kiosk.screen_hours, local.hour * 60 + local.minute)
+        day = f"{local:%F}"
+        if self._night is None:
+            self._night = day if local.hour >= _NIGHT_HOUR else ""
+        elif local.hour == _NIGHT_HOUR and self._night != day:
+            self._night = day
+            self._number += 1
+        self._board.tell("screen", state="lit" if lit else "dark", reload=str(self._number))
+
+    def _is_served(self) -> bool:
+        kiosk = self._settings.kiosk
+        return answers((kiosk.bind, kiosk.port), _ANSWER_SECONDS)
+
+    def _last_beat(self) -> int | None:
+        try:
+            return (self._settings.run_dir / "kiosk.heartbeat").stat().st_mtime_ns
+        except OSError:
+            return None
+
+    def _order(self, word: str, count: int) -> None:
+        try:
+            (self._orders / "order").write_text(f"{word} {count}\n", encoding="ascii")
+        except OSError as error:
+            _log.warning("order_not_left", reason=error.strerror)
+
+    def _keep(self) -> None:
+        fresh = self._record.with_suffix(".new")
+        words = json.dumps({**self._counts, "in_a_row": self._ladder.reboots})
+        try:
+            with fresh.open("w", encoding="ascii") as file:
+                file.write(words)
+                file.flush()
+                os.fsync(file.fileno())  # a reboot may follow
+            fresh.replace(self._record)
+        except OSError as error:
+            _log.warning("screen_record_not_kept", reason=error.strerror)
+
+
+def _read(record: Path) -> dict[str, int]:
+    try:
+        kept = json.loads(record.read_text(encoding="ascii"))
+        return {str(name): count for name, count in kept.items() if isinstance(count, int) and count >= 0}
+    except (OSError, ValueError, AttributeError):
+        return {}
