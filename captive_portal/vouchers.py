@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from flask import Blueprint, render_template, request, url_for
 
 from captive_portal import entry, guard, plans, visit, ways
-from edge_core import logs
+from edge_core import logs, site_codes
 from edge_core.i18n import N_
 from edge_core.store import usage, vouchers
 from edge_core.store.grants import Limits
@@ -22,6 +22,7 @@ blueprint = Blueprint("vouchers", __name__)
 PREFIX = ""
 _log = logs.get(__name__)
 _UNREADABLE, _FORBIDDEN = 422, 403
+_KIOSKS = "kiosks"
 _LONGEST = 40  # characters of a code, however it is written
 REFUSALS = {
     "empty": N_("Write the code of your voucher or ticket."),
@@ -55,7 +56,7 @@ def use() -> Response | tuple[str, int]:
     guard.check()
     guard.limit(house.limits.guesses, count=False)
     given = request.form.get("code", "")
-    found = vouchers.find(house.edge(), house.voucher_key, given)
+    found = _known(given)
     refusal = _refusal(found, given)
     if refusal or found is None:
         if refusal == "unknown":
@@ -63,6 +64,29 @@ def use() -> Response | tuple[str, int]:
         _log.info("code_refused", reason=refusal)
         return _show(given[:_LONGEST], REFUSALS[refusal]), _UNREADABLE
     return _let_in(found)
+
+
+def _known(given: str) -> Voucher | None:
+    """Return the voucher of a code: one made here, or by a kiosk of the site, whose signature is believed once."""
+    house, now = visit.house(), visit.house().now()
+    found = vouchers.find(house.edge(), house.voucher_key, given)
+    key = site_codes.load(house.settings.site.key) if found is None else None
+    plan = plans.for_way(ways.known(), plans.VOUCHER) if key else None
+    if key is None or plan is None or not site_codes.check(key, house.settings.site.id, given, now):
+        return found
+    vouchers.admit(
+        house.edge(),
+        house.voucher_key,
+        given,
+        batch=_KIOSKS,
+        plan=plan.id,
+        seconds=plan.seconds,
+        limits=plan.limits,
+        devices=plan.devices,
+        valid_until=now + site_codes.DAY,
+        now=now,
+    )
+    return vouchers.find(house.edge(), house.voucher_key, given)
 
 
 def _refusal(found: Voucher | None, given: str) -> str:

@@ -15,7 +15,7 @@ from edge_core import __version__, broker, clock, events, logs, settings
 from edge_core.errors import ParvisError
 from edge_core.store import budget, database, escalation, lives, outbox, retention
 from edge_core.web import dates
-from sync import birth
+from sync import birth, exchange
 from sync.content_watch import ContentWatch
 from sync.downlink import Downlink
 from sync.enrolment.renewal import Renewal
@@ -57,7 +57,12 @@ def link_to(address: Address, configuration: Settings, epoch: str) -> Link:
         address,
         f"parvis-{configuration.site.id}-{configuration.device.id}",
         birth.state(root, epoch, online=False),
-        [*(f"{root}/{topic}" for topic in ("ack", "reply/+", "desired")), f"{site}/feed", f"{site}/+/live/content"],
+        [
+            *(f"{root}/{topic}" for topic in ("ack", "reply/+", "desired")),
+            f"{site}/feed",
+            f"{site}/+/live/content",
+            *([f"{site}/+/{exchange.TOPIC}"] if _receives_people(configuration) else []),
+        ],
         newest=bool(configuration.mqtt.url) or broker.kind() != "amqtt",
     )
 
@@ -65,6 +70,11 @@ def link_to(address: Address, configuration: Settings, epoch: str) -> Link:
 def role_of(configuration: Settings) -> str:
     """Return what this device is, for the platform's list: a gateway has a guests' side."""
     return "gateway" if configuration.lan.interface else "kiosk"
+
+
+def _receives_people(configuration: Settings) -> bool:
+    """Tell whether visits are this device's business: a gateway alone keeps no visitor's name."""
+    return bool(configuration.site.key) and (role_of(configuration) == "kiosk" or configuration.desk.listen is not None)
 
 
 def tell_start(connection: sqlite3.Connection, configuration: Settings) -> None:
@@ -100,7 +110,8 @@ def run(configuration: Settings) -> None:
     witness = lives.Witness(lives.witness_of(configuration.edge_db), lives.machine())
     _look_back(connection, witness)
     _tell_start(connection, configuration)
-    forgetting = retention.Forgetting(connection, clock.monotonic())
+    kept = configuration.kiosk.visit_days * 86400.0
+    forgetting = retention.Forgetting(connection, clock.monotonic(), kept)
     parts = _Parts(configuration, connection, watch, neighbours, witness, forgetting, Counter())
     sharing = _share(configuration)
     offered = offer(configuration.content.share[0], sharing.port) if sharing and configuration.content.share else b""
@@ -137,10 +148,13 @@ class _Parts:
 def _serve(parts: _Parts, offered: bytes, stopping: Callable[[], bool]) -> Service:
     """Serve one epoch; return the service that has ended."""
     epoch = outbox.epoch(parts.connection)
+    link = link_to(broker_address(parts.configuration), parts.configuration, epoch)
+    topic = f"{parts.configuration.topic_root}/{exchange.TOPIC}"
+    visits = exchange.Exchange(parts.configuration, parts.connection, lambda told: link.publish(topic, told))
     service = Service(
         parts.configuration,
         parts.connection,
-        link_to(broker_address(parts.configuration), parts.configuration, epoch),
+        link,
         clock=clock.monotonic,
         wall=clock.now,
         boot=clock.boot_id(),
@@ -150,18 +164,21 @@ def _serve(parts: _Parts, offered: bytes, stopping: Callable[[], bool]) -> Servi
         limits=Limits(greeting=_GREETING),
         hear=lambda payload: parts.neighbours.hear(payload, clock.monotonic()),
         offer=offered,
-        tend=lambda: _tend(parts, epoch),
+        tend=lambda: _tend(parts, epoch, visits),
+        exchange=visits if _receives_people(parts.configuration) else None,
     )
     service.run(stopping)
     return service
 
 
-def _tend(parts: _Parts, epoch: str) -> None:
+def _tend(parts: _Parts, epoch: str, visits: exchange.Exchange) -> None:
     """Do what is due now and then: note how far the outbox is, keep it within its budget, forget what is old."""
     parts.witness.keep(epoch, outbox.last_seq(parts.connection))
     now = clock.now() if clock.synchronised() else None
     parts.counts["forgotten"] += parts.forgetting.turn(clock.monotonic(), now)
     _tend_visits(parts, now)
+    if _receives_people(parts.configuration):
+        visits.tend(clock.monotonic(), clock.now())
     dropped = budget.trim(parts.connection, clock.now())
     if dropped:
         parts.counts["dropped"] += dropped

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from edge_core.settings import Settings
+    from sync.exchange import Exchange
     from sync.mqtt import Link, Notice
     from sync.uplink import Limits
 
@@ -47,6 +48,7 @@ class Service:
     """The loop. `content_version` tells what is served here, `poke` wakes the download of content.
 
     `hear` takes what neighbours offer, `offer` is what this device offers them, `tend` is called now and then.
+    `exchange` joins what the site's kiosks tell of visits.
 
     `restored` turns true, and `run` ends, when the platform holds more of this epoch than this database ever gave.
     """
@@ -67,6 +69,7 @@ class Service:
         hear: Callable[[bytes], bool] | None = None,
         offer: bytes = b"",
         tend: Callable[[], None] | None = None,
+        exchange: Exchange | None = None,
     ) -> None:
         self.window = Window(outbox.epoch(connection), limits)
         self.counts = counts
@@ -81,6 +84,7 @@ class Service:
         self._offer_due = 0.0
         self.restored, self._heard, self._beyond, self._greeted_by = False, False, 0, 0.0
         self._tend, self._tend_due = tend, 0.0
+        self._exchange = exchange
         self._replies = Replies(connection)
         self._acked: tuple[str, int] | None = None
         self._inbox: list[Reply] = []
@@ -121,6 +125,8 @@ class Service:
             self._new_round()
             self._birth_due, self._birth_told, self._offer_due = 0.0, None, 0.0
             self._publish(birth.state(self._root, self.window.epoch, online=True))
+            if self._exchange is not None:
+                self._exchange.again()
         elif isinstance(notice, Disconnected):
             _log.warning("mqtt_disconnected")
             self.window.disconnect()
@@ -133,6 +139,9 @@ class Service:
         elif message.topic.endswith("/live/content"):
             if self._hear_offer is not None and not message.topic.startswith(f"{self._root}/"):
                 self._hear_offer(message.payload)
+        elif message.topic.endswith("/live/visits"):
+            if self._exchange is not None and not message.topic.startswith(f"{self._root}/"):
+                self._exchange.hear(message.payload)
         elif message.topic.startswith(f"{self._root}/reply/"):
             try:
                 reply = parse(message.payload)

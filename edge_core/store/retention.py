@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: EUPL-1.2
-"""Forgets what nobody needs any more: answered requests with the words in them, and the numbers of old sessions."""
+"""Forgets what nobody needs any more: answered requests with the words in them, the numbers of old sessions, visits."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from edge_core.store import erasure
 from edge_core.store.database import write
 
 if TYPE_CHECKING:
@@ -48,8 +49,10 @@ def forget_old(connection: sqlite3.Connection, now: float) -> int:
 class Forgetting:
     """Forgets from time to time: `running` is a monotonic clock, `now` a wall clock that can be believed, or None."""
 
-    def __init__(self, connection: sqlite3.Connection, running: float) -> None:
+    def __init__(self, connection: sqlite3.Connection, running: float, visits_kept: float = 90 * _DAY) -> None:
+        """`visits_kept` is how many seconds after its last change a visit is kept."""
         self._connection = connection
+        self._visits_kept = visits_kept
         self._due = running + _EVERY
 
     def turn(self, running: float, now: float | None) -> int:
@@ -57,4 +60,4 @@ class Forgetting:
         if running < self._due or now is None:
             return 0
         self._due = running + _EVERY
-        return forget_old(self._connection, now)
+        return forget_old(self._connection, now) + erasure.erase(self._connection, now - self._visits_kept, now)

@@ -109,6 +109,29 @@ def make(  # the parts of what a code gives
     return codes
 
 
+def admit(  # the parts of what a code gives
+    connection: sqlite3.Connection,
+    key: bytes,
+    code: str,
+    *,
+    batch: str,
+    plan: str,
+    seconds: int,
+    limits: Limits,
+    devices: int,
+    valid_until: float,
+    now: float,
+) -> None:
+    """Take in a code that a kiosk has made, as if it had been made here; one that is known stays as it is."""
+    terms = [batch, plan, seconds, limits.rate_up, limits.rate_down, limits.quota, devices, now, valid_until]
+    with write(connection):
+        connection.execute(
+            "INSERT INTO vouchers (digest, batch, plan, seconds, rate_up, rate_down, quota, devices, made_at,"
+            " valid_until) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (digest) DO NOTHING",
+            [digest(key, code), *terms],
+        )
+
+
 def find(connection: sqlite3.Connection, key: bytes, given: str) -> Voucher | None:
     """Return the voucher of a code. The same work is done whatever was written: time tells nothing about codes."""
     row = connection.execute(f"SELECT {_COLUMNS} FROM vouchers WHERE digest = ?", [digest(key, given)]).fetchone()

@@ -13,7 +13,7 @@ from werkzeug import Response
 from captive_portal import app as portal_app
 from captive_portal import commands, passes, plans
 from captive_portal.limits import Limiter, Rate
-from edge_core import control
+from edge_core import control, site_codes
 from edge_core.store import followed, grants, opposition, usage, vouchers
 from edge_core.store.usage import Usage
 
@@ -42,6 +42,21 @@ def publish(house, monkeypatch):
         )
 
     return these
+
+
+def test_a_kiosks_code_opens_the_wifi_once(phone, house, clock, tmp_path):
+    """The gateway has never heard of it, believes the site's signature, and counts it like its own from then on."""
+    secret = tmp_path / "site.key"
+    secret.write_text("s" * 40)
+    site = dataclasses.replace(house.settings.site, key=secret)
+    object.__setattr__(house, "settings", dataclasses.replace(house.settings, site=site))
+    made = site_codes.make(site_codes.load(secret), site.id, clock.now)
+    forged = made[:-1] + ("0" if made[-1] != "0" else "1")
+    assert enter(phone, forged).status_code == 422
+    enter(phone, site_codes.spoken(made).lower())
+    (grant,) = house.edge().execute("SELECT plan, holder FROM grants").fetchall()
+    assert (grant["plan"], grant["holder"]) == ("voucher", "voucher:1")
+    assert house.edge().execute("SELECT count(*) FROM vouchers").fetchone()[0] == 1
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from edge_core.settings import load
-from edge_core.store import database, followed, grants, outbox, requests, retention, usage
+from edge_core.store import database, erasure, followed, grants, outbox, print_jobs, requests, retention, usage, visits
 
 DAY = 86400.0
 
@@ -69,3 +69,26 @@ def test_forgetting_waits_for_its_time_and_for_a_clock_that_is_believed(store):
     assert forgetting.turn(200.0, 91 * DAY) == 0
     assert forgetting.turn(700.0, None) == 0
     assert forgetting.turn(700.0, 91 * DAY) == 1
+
+
+def test_old_visits_are_erased_and_it_can_be_shown(store):
+    """With tickets and papers, once the platform has them; the proof names nobody and shows whoever changes it."""
+    for number in range(3):
+        ticket = visits.Ticket(visits.new_code(), "", 1, "", None)
+        arrival = visits.Arrival(company="c", host=None, name=f"N{number}", people=1, place="k", language="fr")
+        made = visits.arrive(store, arrival, [(ticket, {})], 0.0)
+        if number:
+            visits.leave(store, made.id, "desk", number * 10 * DAY)
+    assert erasure.erase(store, 100 * DAY, 190 * DAY) == 3  # papers only: nothing is acknowledged
+    acknowledge(store)
+    assert erasure.erase(store, 15 * DAY, 105 * DAY) == 1
+    assert erasure.erase(store, 100 * DAY, 190 * DAY) == 1
+    assert [row[0] for row in store.execute("SELECT name FROM visits")] == ["N0"]  # somebody is still here
+    assert store.execute("SELECT count(*) FROM visit_tickets").fetchone()[0] == 1
+    assert print_jobs.counts(store) == {}
+    proof = erasure.lines(store)
+    assert [line.visits for line in proof] == [1, 1]
+    assert erasure.check(proof)
+    assert not erasure.check(proof[1:])
+    store.execute("UPDATE erasures SET visits = 2 WHERE n = 1")
+    assert not erasure.check(erasure.lines(store))
