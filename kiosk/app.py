@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _TOPICS = (
     "attract", "session", "home", "find", "company", "plan", "events", "news", "transport", "services", "desk", "scans",
-    "visit", "received", "leaving",
+    "shelter", "visit", "received", "leaving",
 )  # fmt: skip
 _LONGEST_FORM = 64 * 1024
 _SHEETS = ("kiosk", "pages", "attract", "keyboard", "modes")

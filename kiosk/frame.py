@@ -31,7 +31,7 @@ _SWITCHES = (
 
 def install(app: Flask) -> None:
     """Read the view from each address before its page, and give templates what the frame shows."""
-    languages = _languages()
+    spoken = languages()
 
     @app.before_request
     def look() -> None:
@@ -39,7 +39,7 @@ def install(app: Flask) -> None:
         g.view = chosen or (
             View() if request.path == "/" else View(i18n.negotiate(request.headers.get("Accept-Language")))
         )
-        g.language = languages[g.view.language]
+        g.language = spoken[g.view.language]
 
     @app.url_value_preprocessor
     def take(_endpoint: str | None, values: dict[str, Any] | None) -> None:
@@ -61,7 +61,8 @@ def install(app: Flask) -> None:
 
 
 @cache
-def _languages() -> dict[str, i18n.Language]:
+def languages() -> dict[str, i18n.Language]:
+    """Return the four languages with the kiosk's words."""
     return i18n.load(*_LOCALES)
 
 

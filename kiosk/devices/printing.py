@@ -67,6 +67,12 @@ class Printing:
         self._nodes = [each for each in self._nodes if each != node]
         self._drop()
 
+    def close(self) -> None:
+        """Let go of the printer."""
+        if self._printer is not None:
+            self._printer.close()
+            self._printer = None
+
     def turn(self) -> None:
         """Print one job, if there is one and a printer for it; otherwise look after the printer now and then."""
         with closing(database.open_edge(self._edge_db)) as connection:

@@ -42,14 +42,14 @@ class Readers:
         self._selector = selectors.DefaultSelector()
 
     def add(self, role: str, node: str) -> str:
-        """Open a device; return "ready", or why not: "denied", "in_use", "gone"."""
+        """Open a device; return "ready", or why not: "denied", "in_use", "absent"."""
         if any(key.data.node == node for key in self._selector.get_map().values()):
             return "ready"
         try:
             device = os.open(node, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         except OSError as error:
             _log.warning("reader_not_opened", role=role, reason=error.strerror)
-            return "denied" if isinstance(error, PermissionError) else "gone"
+            return "denied" if isinstance(error, PermissionError) else "absent"
         try:
             if self._grab:
                 fcntl.ioctl(device, _EVIOCGRAB, 1)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge_core import clock, i18n, logs, notify
-from edge_core.hotplug import Hotplug
+from edge_core.hotplug import Change, Hotplug
 from kiosk.devices import paper
 from kiosk.devices.board import Board
 from kiosk.devices.door import Door
@@ -25,7 +25,7 @@ from kiosk.devices.wedge import Garbage, Scan
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from edge_core.hotplug import Change, Plugged
+    from edge_core.hotplug import Plugged
     from edge_core.settings import Settings
     from kiosk.devices.paper import Sheets
     from kiosk.ticket import Ticket
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 _log = logs.get(__name__)
 _LOOK = 10.0  # seconds between two lists of what is plugged in
 _TURN = 0.25
+_END_SECONDS = 5.0
 _AGAIN = 2.0  # seconds after a part failed until it is tried again
 _READ = frozenset({"scanner", "badge", "keyboard"})
 
@@ -56,6 +57,7 @@ class Service:
             if settings.kiosk.screen
             else None
         )
+        self._present: set[Plugged] = set()
         self._nodes: dict[str, set[str]] = {}
 
     def run(self) -> None:
@@ -67,8 +69,9 @@ class Service:
             ("printer", self._print),
             ("screen", self._look_at_screen),
         )
-        for name, turn in parts:
-            threading.Thread(target=self._turning, args=[name, turn], name=name, daemon=True).start()
+        threads = [threading.Thread(target=self._turning, args=part, name=part[0], daemon=True) for part in parts]
+        for thread in threads:
+            thread.start()
         notify.ready()
         pulse = notify.Pulse()
         while not self._stopping.wait(_TURN):
@@ -76,11 +79,20 @@ class Service:
                 _log.error("device_thread_hangs", threads=hanging)
             else:
                 pulse.beat(time.monotonic())
-        self._door.shutdown()
+        self._close(threads)
 
     def stop(self, *_: object) -> None:
         """End soon."""
         self._stopping.set()
+
+    def _close(self, threads: list[threading.Thread]) -> None:
+        """Let go of everything; the thread that asks udev may be waiting, and holds nothing."""
+        self._door.shutdown()
+        self._door.server_close()
+        for thread in threads[1:]:
+            thread.join(_END_SECONDS)
+        self._readers.close()
+        self._printing.close()
 
     def _turning(self, name: str, turn: Callable[[], None]) -> None:
         """Run one part for ever: what fails is logged and begun again, for a device that misbehaves is no news."""
@@ -95,7 +107,10 @@ class Service:
     def _follow(self) -> None:
         """Follow udev until it fails: a monitor that ran over raises for ever, so a new one is made."""
         source = self._hotplug()
-        for change in source.changes(0.0):
+        first = source.changes(0.0)
+        for device in self._present - {change.device for change in first}:  # it went while nobody looked
+            self._route(Change(came=False, device=device))
+        for change in first:
             self._route(change)
         while not self._stopping.is_set():
             for change in source.changes(_LOOK):
@@ -104,6 +119,7 @@ class Service:
 
     def _route(self, change: Change) -> None:
         device = change.device
+        (self._present.add if change.came else self._present.discard)(device)
         _log.info("device_came" if change.came else "device_went", role=device.role, label=device.label)
         if device.role in _READ:
             self._plugged.put(change)

@@ -59,6 +59,9 @@
     }
   })();
 
+  // --- While the pages are started again, the browser shows what it kept instead of an error.
+  if ("serviceWorker" in navigator && given.shelter) navigator.serviceWorker.register(given.shelter, { updateViaCache: "none" }).catch(() => {});
+
   // --- Outside its hours the screen is dark; a touch lights it for two minutes.
   document.addEventListener("pointerdown", (event) => {
     if (!root.classList.contains("device-screen-dark") || root.classList.contains("awake")) return;

@@ -87,6 +87,6 @@ def test_a_scan_without_an_end_is_told(readers, heard, scanner):
 def test_a_device_that_is_gone_or_can_not_be_held_is_told(heard, scanner, tmp_path):
     """Its state says what happened."""
     readers = Readers(lambda *_: None)
-    assert readers.add("scanner", str(tmp_path / "nothing")) == "gone"
+    assert readers.add("scanner", str(tmp_path / "nothing")) == "absent"
     assert readers.add("scanner", scanner[0]) == "in_use"  # a pipe can't be grabbed
     readers.close()
