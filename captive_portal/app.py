@@ -14,6 +14,7 @@ from captive_portal import (
     api,
     caching,
     companies,
+    counted,
     events,
     guard,
     held,
@@ -73,6 +74,7 @@ def create_app(settings: Settings, now: Callable[[], float] = clock.now) -> Flas
     provider = Provider(settings.sign_in) if settings.sign_in.issuer else None
     app.extensions[visit.KEY] = visit.House(settings, replica, key, known, now, provider)
     # After a request the last function runs first: compress, then headers, then what is kept of it.
+    counted.install(app, settings, now)
     kept = caching.Caching()
     kept.keep(app)
     security.harden(app)

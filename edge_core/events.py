@@ -209,7 +209,71 @@ class ScreenHelped(Event):
     count: int
 
 
+@dataclass(frozen=True, kw_only=True)
+class Down(Event):
+    """A device's `sync` ended as it was told to; one that is cut off says nothing, its last will does."""
+
+    type: ClassVar[str] = "eu.parvis.health.down.v1"
+    klass: ClassVar[str] = "health"
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class UplinkMeasured(Event):
+    """How the way to the Internet was in one window: of `asked` probes `answered` were; None where none was."""
+
+    type: ClassVar[str] = "eu.parvis.health.quality.v1"
+    klass: ClassVar[str] = "health"
+    way: str
+    start: int
+    seconds: int
+    asked: int
+    answered: int
+    milliseconds_median: int | None
+    milliseconds_worst: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PagesRead(Event):
+    """Pages of the content that ten and more opened in a window: rows of collection, id and askers."""
+
+    type: ClassVar[str] = "eu.parvis.usage.pages.v1"
+    klass: ClassVar[str] = "usage"
+    place: str
+    start: int
+    seconds: int
+    pages: list[dict[str, str | int]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchesAsked(Event):
+    """Searches of a window; of their words only those that ten and more asked for: rows of text and askers."""
+
+    type: ClassVar[str] = "eu.parvis.usage.searches.v1"
+    klass: ClassVar[str] = "usage"
+    place: str
+    start: int
+    seconds: int
+    asked: int | None
+    unanswered: int | None
+    words: list[dict[str, str | int]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Touched(Event):
+    """How much a kiosk was used in a window."""
+
+    type: ClassVar[str] = "eu.parvis.usage.touches.v1"
+    klass: ClassVar[str] = "usage"
+    place: str
+    start: int
+    seconds: int
+    touches: int | None
+    visits: int | None
+
+
 ALL: tuple[type[Event], ...] = (
     Up, Gap, PresenceWindow, SessionStarted, SessionEnded, UsageRollup, RequestCreated, SurveyAnswered, UplinkChanged,
-    DeviceChanged, ScreenHelped, VisitArrived, VisitAsked, VisitLeft,
+    DeviceChanged, ScreenHelped, VisitArrived, VisitAsked, VisitLeft, Down, UplinkMeasured, PagesRead, SearchesAsked,
+    Touched,
 )  # fmt: skip

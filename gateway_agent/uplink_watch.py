@@ -18,8 +18,10 @@ from edge_core.events import UplinkChanged
 from edge_core.store import database, outbox
 from gateway_agent import uplink_probe
 from gateway_agent.uplink_decision import Way, prefer_second
+from gateway_agent.uplink_quality import Quality
 
 if TYPE_CHECKING:
+    from edge_core.events import Event
     from edge_core.settings import Settings
 
 _log = logs.get(__name__)
@@ -38,6 +40,7 @@ class Watch:
             since = told.since if told else clock.now()
             self._ways[settings.wan.interface] = Way(up=False, since=since)
             self._ways[settings.wan.second] = Way(up=True, since=since)
+        self._quality = Quality(settings.presence.window)
         self._stopping = threading.Event()
         self._told: tuple[bool, str] | None = None
         self._thread = threading.Thread(target=self._run, name="uplink", daemon=True)
@@ -65,14 +68,21 @@ class Watch:
 
     def _round(self) -> None:
         wanted = self._settings.uplink
+        took = {name: uplink_probe.quickest(wanted.probes, name, wanted.patience) for name in self._ways}
         for interface, way in self._ways.items():
-            way.observe(uplink_probe.quickest(wanted.probes, interface, wanted.patience), clock.now())
+            way.observe(took[interface], clock.now())
         first = self._ways[self._settings.wan.interface]
         other = self._ways.get(self._settings.wan.second)
         self.second = other is not None and prefer_second(first, other)
         used = other if other is not None and self.second else first
+        name = "second" if self.second else "first"
         if used.up is not None:
-            self._tell(used, "second" if self.second else "first")
+            self._tell(used, name)
+        measured = self._quality.observe(
+            name, took[self._settings.wan.second if self.second else self._settings.wan.interface], clock.now()
+        )
+        if measured:
+            self._record(measured)
 
     def _tell(self, way: Way, name: str) -> None:
         """Tell what has changed; the file before the event, and again next time where either fails."""
@@ -83,12 +93,14 @@ class Watch:
         draft.write_text(json.dumps({"up": state[0], "since": way.since}), encoding="ascii")
         draft.chmod(0o644)
         draft.replace(self._settings.run_dir / uplink.NAME)
+        self._record(UplinkChanged(up=state[0], way=name, milliseconds=way.milliseconds))
+        self._told = state
+        _log.info("uplink_changed", up=state[0], way=name, milliseconds=way.milliseconds)
+
+    def _record(self, event: Event) -> None:
         store = database.open_edge(self._settings.edge_db)
         try:
             with database.write(store) as writing:
-                told = UplinkChanged(up=state[0], way=name, milliseconds=way.milliseconds)
-                outbox.append(writing, told, clock.now())
+                outbox.append(writing, event, clock.now())
         finally:
             store.close()
-        self._told = state
-        _log.info("uplink_changed", up=state[0], way=name, milliseconds=way.milliseconds)

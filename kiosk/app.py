@@ -11,7 +11,7 @@ from flask import Flask
 
 from edge_core.store.replica import Replica
 from edge_core.web import compress, error_pages, security, stylesheet, templating
-from kiosk import frame, gate
+from kiosk import counted, frame, gate
 from kiosk.here import EXTENSION, Kiosk
 from kiosk.view import ViewConverter
 
@@ -41,6 +41,7 @@ def create_app(settings: Settings, *, idle: float = IDLE, warning: float = WARNI
     templating.install(app)
     frame.install(app)
     gate.install(app)
+    counted.install(app, settings)
     error_pages.install(app, frame.refusal)
     for topic in _TOPICS:
         app.register_blueprint(import_module(f"kiosk.{topic}").routes)

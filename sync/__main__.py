@@ -220,6 +220,14 @@ def _tell_start(connection: sqlite3.Connection, configuration: Settings) -> None
         _log.error("start_not_recorded", reason=str(error))
 
 
+def _tell_stop(connection: sqlite3.Connection) -> None:
+    try:
+        with database.write(connection):
+            outbox.append(connection, events.Down(reason="stopped"), clock.now())
+    except (ParvisError, sqlite3.Error) as error:
+        _log.error("stop_not_recorded", reason=str(error))
+
+
 def main() -> int:
     """Read the command line; 1 where the configuration or the store can't be used."""
     parser = argparse.ArgumentParser(prog="python -m sync", description=__doc__)

@@ -45,6 +45,18 @@ SAMPLES = [
     events.UplinkChanged(up=True, way="second", milliseconds=48),
     events.DeviceChanged(role="printer", state="paper"),
     events.ScreenHelped(rung="browser", count=2),
+    events.Down(reason="stopped"),
+    events.UplinkMeasured(
+        way="first", start=1741091400, seconds=300, asked=30, answered=0,
+        milliseconds_median=None, milliseconds_worst=None,
+    ),
+    events.PagesRead(
+        place="portal", start=0, seconds=300, pages=[{"collection": "news", "id": "ouverture", "askers": 10}]
+    ),
+    events.SearchesAsked(
+        place="kiosk-1", start=0, seconds=3600, asked=25, unanswered=None, words=[{"text": "café", "askers": 10}]
+    ),
+    events.Touched(place="kiosk-1", start=0, seconds=3600, touches=120, visits=None),
     events.VisitArrived(
         visit=uuid7(), company="exemple-ardoise", host=None, name="Ĵ. Œuvre العربية", people=3, place="kiosk-hall",
         language="oc", announced=False,

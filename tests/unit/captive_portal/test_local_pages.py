@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: EUPL-1.2
 """What everybody reads before accepting: search, the way, the uplink; and how those pages are kept."""
 
+import json
 import re
 
 import pytest
@@ -21,6 +22,28 @@ def test_a_company_is_found_as_people_type(phone, asked):
 def test_an_acronym_that_nobody_wrote_down(phone):
     """The initials of a name find it, small words left out: Atelier de l’Œuvre Modèle."""
     assert "Œuvre Modèle" in phone.get("/fr/companies?q=aom").text
+
+
+def test_pages_and_searches_are_counted_of_ten_and_more(app, visiting, clock):
+    """By content id, and by words that ten devices asked for; nothing of the others is written anywhere."""
+    readers = [visiting(app, address=f"10.77.16.{30 + number}") for number in range(12)]
+    readers[0].get("/fr/")
+    for reader in readers:
+        reader.get("/fr/companies?q=Pixel")
+        reader.get("/fr/companies/pixel-imaginaire")
+    for reader in readers[:9]:
+        reader.get("/fr/companies?q=secretissime")
+        reader.get("/fr/companies/galet-fictif")
+    clock.now += 300
+    readers[0].get("/fr/")
+    rows = app.extensions["parvis"].edge().execute("SELECT body FROM outbox WHERE class = 'usage'").fetchall()
+    told = {body["type"]: body["data"] for body in (json.loads(row[0]) for row in rows)}
+    assert told["eu.parvis.usage.pages.v1"]["pages"] == [
+        {"collection": "companies", "id": "pixel-imaginaire", "askers": 10}
+    ]
+    searches = told["eu.parvis.usage.searches.v1"]
+    assert (searches["asked"], searches["words"]) == (20, [{"text": "pixel", "askers": 10}])
+    assert "secretissime" not in str(told)
 
 
 def test_the_answers_alone_are_no_page(phone):
