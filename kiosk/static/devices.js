@@ -62,11 +62,17 @@
   // --- While the pages are started again, the browser shows what it kept instead of an error.
   if ("serviceWorker" in navigator && given.shelter) navigator.serviceWorker.register(given.shelter, { updateViaCache: "none" }).catch(() => {});
 
-  // --- Outside its hours the screen is dark; a touch lights it for two minutes.
-  document.addEventListener("pointerdown", (event) => {
-    if (!root.classList.contains("device-screen-dark") || root.classList.contains("awake")) return;
-    event.preventDefault();
+  // --- Outside its hours the screen is dark; a touch lights it for two minutes, and does nothing else.
+  let waking = false;
+  document.addEventListener("pointerdown", () => {
+    waking = root.classList.contains("device-screen-dark") && !root.classList.contains("awake");
+    if (!waking) return;
     root.classList.add("awake");
     setTimeout(() => root.classList.remove("awake"), 120000);
+  }, { capture: true });
+  document.addEventListener("click", (event) => {
+    if (!waking) return;
+    event.preventDefault();
+    event.stopPropagation();
   }, { capture: true });
 })();
