@@ -41,6 +41,8 @@ def programs(role: str, settings: Settings) -> list[Program]:
         bind = f"{settings.kiosk.bind}:{settings.kiosk.port}"
         found.append(_web("kiosk", "kiosk.wsgi:app", settings, ["--bind", bind]))
         found.append(_service("devices", "kiosk.devices", settings))
+    if settings.management.listen:
+        found.append(_service("management", "management", settings))
     return [*found, _service("sync", "sync", settings)]
 
 
@@ -53,6 +55,8 @@ def listens(role: str, settings: Settings) -> list[tuple[str, str, int, str]]:
             found.append(("broker", settings.broker.bind, settings.broker.port, "[broker] port"))
     if role in ("kiosk", "site"):
         found.append(("kiosk", settings.kiosk.bind, settings.kiosk.port, "[kiosk] port"))
+    if settings.management.listen:
+        found.append(("management", *settings.management.listen, "[management] listen"))
     return found
 
 

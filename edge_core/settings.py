@@ -24,6 +24,7 @@ from edge_core.settings_sections import (
     Kiosk,
     Lan,
     Mail,
+    Management,
     Mqtt,
     Portal,
     Presence,
@@ -51,6 +52,7 @@ class Settings:
     portal: Portal
     kiosk: Kiosk
     desk: Desk
+    management: Management
     mqtt: Mqtt
     broker: Broker
     content: Content
@@ -136,6 +138,7 @@ SECTIONS: dict[str, type[Any]] = {
     "portal": Portal,
     "kiosk": Kiosk,
     "desk": Desk,
+    "management": Management,
     "mqtt": Mqtt,
     "broker": Broker,
     "content": Content,

@@ -117,6 +117,15 @@ class Desk:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Management:
+    """What those who look after the device see of it."""
+
+    listen: tuple[str, int] | None = _row(
+        parse.listener, "Address and port of metrics and health, on the management side; empty: none.", default=None
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class Mqtt:
     """The broker that this device talks to."""
 

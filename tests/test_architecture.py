@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-SERVICES = ("captive_portal", "kiosk", "gateway_agent", "sync")
+SERVICES = ("captive_portal", "kiosk", "gateway_agent", "sync", "management")
 PRODUCT = (*SERVICES, "edge_core")
 # One owner for each dangerous library: nobody else imports it.
 OWNERS = {

@@ -13,11 +13,12 @@ wanted="nftables:nft dnsmasq-base:dnsmasq iproute2:ip mosquitto:mosquitto udhcpc
 #   isc-dhcp-client, dhcpcd-base, ndisc6, network-manager, firefox-esr: real systems that detect a portal
 #   nginx-light: the portal's front on devices                 systemd: checks our units
 #   umockdev, e2fsprogs: devices that aren't there             gcc: the shim that cuts the power
+#   prometheus: its promtool judges our metrics and alerts
 #   conntrack, tcpdump, curl, iputils-ping: tests look at the kernel and the wire
 [ "${1:-demo}" = demo ] || wanted="$wanted conntrack:conntrack tcpdump:tcpdump curl:curl iputils-ping:ping
         gcc:cc umockdev:umockdev-wrapper e2fsprogs:mkfs.ext4 isc-dhcp-client:dhclient dhcpcd-base:dhcpcd ndisc6:rdisc6
         network-manager:NetworkManager dbus-daemon:dbus-daemon firefox-esr:firefox-esr nginx-light:nginx
-        systemd:systemd-analyze"
+        systemd:systemd-analyze prometheus:promtool"
 # The long tests also run a cluster.
 [ -z "${PARVIS_SOAK:-}" ] || wanted="$wanted nats-server:nats-server postgresql:psql"
 

@@ -17,9 +17,9 @@ pytestmark = pytest.mark.integration
 START = """
 import importlib, os, sys
 from pathlib import Path
-import captive_portal, kiosk, gateway_agent, sync, edge_core
+import captive_portal, kiosk, gateway_agent, sync, management, edge_core
 home = Path(sys.argv[1])
-for package in (captive_portal, kiosk, gateway_agent, sync, edge_core):
+for package in (captive_portal, kiosk, gateway_agent, sync, management, edge_core):
     assert Path(package.__file__).is_relative_to(home), package.__file__
 from edge_core.settings import load
 from edge_core.store import database
