@@ -10,19 +10,24 @@ from typing import TYPE_CHECKING
 
 from edge_core import logs, neighbour
 from edge_core.errors import ParvisError
+from edge_core.settings_zones import FIRST
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from edge_core.settings import Settings
+    from edge_core.settings_sections import Zone
 
 _log = logs.get(__name__)
 
 
 @dataclass(frozen=True)
 class Client:
-    """A device. `mac` is None where it isn't on the guests' network: it may read, and ask for nothing."""
+    """A device. `mac` is None where it isn't on a guests' network: it may read, and ask for nothing."""
 
     address: IPv4Address | IPv6Address | None
     mac: str | None
+    zone: str = FIRST
 
     @property
     def key(self) -> str:
@@ -40,10 +45,20 @@ def identify(remote: str | None, settings: Settings) -> Client:
     if address.is_loopback:
         return Client(address, None)
     try:
-        return Client(address, neighbour.mac_of(address, settings.lan.interface))
+        for zone in _where(address, settings):
+            if mac := neighbour.mac_of(address, zone.interface):
+                return Client(address, mac, zone.id)
     except (OSError, ParvisError) as error:
         _log.warning("neighbour_unknown", reason=type(error).__name__)
-        return Client(address, None)
+    return Client(address, None)
+
+
+def _where(address: IPv4Address | IPv6Address, settings: Settings) -> Iterable[Zone]:
+    """Return the zones in which an address may be: the one of its network; a link-local one tells nothing."""
+    if len(settings.zones) == 1 or address.is_link_local:
+        return settings.zones
+    networks = ((zone, zone.ipv4 if address.version == 4 else zone.ipv6) for zone in settings.zones)
+    return [zone for zone, own in networks if own and address in own.network]
 
 
 def _address(remote: str | None) -> IPv4Address | IPv6Address | None:

@@ -34,7 +34,10 @@ def grant(plan: str, seconds: float, limits: Limits, holder: Holder | None) -> G
     """Write the grant of this device, which the caller knows to be on the guests' network."""
     house, here = visit.house(), visit.current()
     made = grants.accept(
-        house.edge(), here.client.mac or "", plan, max(1, int(seconds)), house.now(), limits=limits, holder=holder
+        *(house.edge(), here.client.mac or "", plan, max(1, int(seconds)), house.now()),
+        limits=limits,
+        holder=holder,
+        zone=here.client.zone,
     )
     _log.info("access_granted", session=made.session, plan=made.plan)
     return made

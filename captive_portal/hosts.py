@@ -34,9 +34,8 @@ def of_origin(origin: str) -> str | None:
 
 def own(settings: Settings) -> frozenset[str]:
     """Return the names and addresses under which the portal itself is asked for."""
-    addresses = {str(settings.lan.ipv4.ip)} if settings.lan.ipv4 else set()
-    if settings.lan.ipv6:
-        addresses.add(f"[{settings.lan.ipv6.ip}]")
+    addresses = {str(zone.ipv4.ip) for zone in settings.zones if zone.ipv4}
+    addresses |= {f"[{zone.ipv6.ip}]" for zone in settings.zones if zone.ipv6}
     names = {settings.portal.hostname.lower(), settings.portal.bind.lower()} - {"", "0.0.0.0", "::"}  # noqa: S104
     return frozenset(_LOCAL | addresses | names)
 

@@ -86,7 +86,8 @@ def _grant(client: Client) -> Grant | None:
     if client.mac is None:
         return None
     try:
-        return grants.by_mac(house().edge(), client.mac, house().now())
+        found = grants.by_mac(house().edge(), client.mac, house().now())
     except StoreError as error:
         _log.error("store_unavailable", reason=error.message, remedy=error.remedy)
         return None
+    return found if found and found.zone == client.zone else None

@@ -30,9 +30,12 @@ class Ways:
 
 
 def known() -> list[Plan]:
-    """Return the park's plans."""
+    """Return the park's plans, as far as they are offered in the zone of who asks."""
     house = visit.house()
-    return plans.read_all(house.replica.list("access", order="id"), house.settings.access.duration)
+    found = plans.read_all(house.replica.list("access", order="id"), house.settings.access.duration)
+    here = visit.current().client.zone
+    offered = next((zone.plans for zone in house.settings.zones if zone.id == here), ())
+    return [plan for plan in found if plan.id in offered] if offered else found
 
 
 def plan(way: str) -> Plan | None:

@@ -66,7 +66,7 @@ def portal_addresses(settings: Settings) -> list[str]:
         return [settings.portal.bind]
     if settings.enforcement.mode == "none":
         return ["127.0.0.1"]
-    return [str(address.ip) for address in (settings.lan.ipv4, settings.lan.ipv6) if address]
+    return [str(address.ip) for zone in settings.zones for address in (zone.ipv4, zone.ipv6) if address]
 
 
 def _portal(settings: Settings) -> list[Program]:

@@ -9,10 +9,11 @@ from __future__ import annotations
 import os
 import tomllib
 from dataclasses import MISSING, Field, dataclass, fields
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edge_core import identity
+from edge_core import identity, settings_zones
 from edge_core.errors import ConfigurationError
 from edge_core.settings_sections import (
     Access,
@@ -33,6 +34,7 @@ from edge_core.settings_sections import (
     Uplink,
     WalledGarden,
     Wan,
+    Zone,
 )
 
 if TYPE_CHECKING:
@@ -62,6 +64,12 @@ class Settings:
     mail: Mail
     presence: Presence
     enforcement: Enforcement
+    further: tuple[Zone, ...] = ()
+
+    @cached_property
+    def zones(self) -> tuple[Zone, ...]:
+        """The networks of guests, the one of [lan] first."""
+        return settings_zones.all_of(self.lan, self.further, isolation=self.enforcement.isolation)
 
     @property
     def edge_db(self) -> Path:
@@ -167,15 +175,16 @@ def load(path: Path | str, environ: Mapping[str, str] = os.environ) -> Settings:
     """
     source = Path(path).absolute()
     raw = _read(source)
+    further = _zones(source, raw.pop("zone", []))
     unknown = sorted(set(raw) - set(SECTIONS))
     if unknown:
         raise ConfigurationError(
             f"{source}: there is no section [{unknown[0]}].",
-            remedy=f"Known sections: {', '.join(SECTIONS)}. Correct its name or remove it.",
+            remedy=f"Known sections: {', '.join(SECTIONS)}, and [[zone]]. Correct its name or remove it.",
         )
     raw = _with_identity(source, raw, environ)
     sections = {name: _section(source, name, kind, raw.get(name, {}), environ) for name, kind in SECTIONS.items()}
-    settings = Settings(source=source, **sections)
+    settings = Settings(source=source, further=further, **sections)
     _check_together(settings)
     return settings
 
@@ -245,6 +254,15 @@ def _section(source: Path, name: str, kind: type[Any], raw: Any, environ: Mappin
     return kind(**values)
 
 
+def _zones(source: Path, raw: Any) -> tuple[Zone, ...]:
+    if not isinstance(raw, list):
+        raise ConfigurationError(
+            f"{source}: zone must be a table of its own.", remedy="Write [[zone]] with two brackets."
+        )
+    names = (each.get("id", number) if isinstance(each, dict) else number for number, each in enumerate(raw, 2))
+    return tuple(_section(source, f"zone {name}", Zone, each, {}) for name, each in zip(names, raw, strict=True))
+
+
 def _value(place: str, section: str, row: Field[Any], given: Any) -> Any:
     if given is None or given == "":
         if row.default is MISSING:
@@ -265,19 +283,15 @@ def _help(section: str, key: str) -> str:
 
 
 def _check_together(settings: Settings) -> None:
-    lan = settings.lan
-    if lan.ipv4 and lan.dhcp_range and not all(address in lan.ipv4.network for address in lan.dhcp_range):
+    outside = [name for name in (settings.wan.interface, settings.wan.second) if name]
+    for zone, key, what, remedy in settings_zones.collisions(settings.zones, outside):
+        raise _refuse(settings.source, settings_zones.label(zone), key, what, remedy)
+    if settings.further and not settings.zones:
         raise _refuse(
-            settings.source, "lan", "dhcp_range", f"lies outside {lan.ipv4.network}", "Give addresses of that network."
+            settings.source, "lan", "interface", "is missing", "[lan] is the first zone, [[zone]] the others."
         )
-    if lan.ipv4 and lan.dhcp_range and lan.dhcp_range[0] <= lan.ipv4.ip <= lan.dhcp_range[1]:
-        raise _refuse(
-            settings.source, "lan", "dhcp_range", f"holds the gateway's own {lan.ipv4.ip}", "Leave that address out."
-        )
-    if lan.interface and lan.interface == settings.wan.interface:
-        raise _refuse(settings.source, "wan", "interface", "is the guests' interface too", "They must be two.")
-    if settings.wan.second and settings.wan.second in (lan.interface, settings.wan.interface):
-        raise _refuse(settings.source, "wan", "second", "is another's interface", "Name a third one.")
+    if settings.wan.second and settings.wan.second == settings.wan.interface:
+        raise _refuse(settings.source, "wan", "second", "is the first's interface", "Name another one.")
     if settings.wan.second and not settings.uplink.probes:
         raise _refuse(settings.source, "uplink", "probes", "is missing", "Without it a second uplink is never taken.")
     for section, pair in _PAIRS:

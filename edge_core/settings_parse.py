@@ -40,6 +40,20 @@ def interface(raw: Any) -> str:
     return raw
 
 
+def slugs(raw: Any) -> tuple[str, ...]:
+    """Accept a list of short names, or a text of them with commas."""
+    items = [item.strip() for item in raw.split(",") if item.strip()] if isinstance(raw, str) else raw
+    try:
+        return tuple(slug(item) for item in items)
+    except (TypeError, ValueError):
+        raise ValueError('a list of short names, such as ["day-pass"]') from None
+
+
+def vlan(raw: Any) -> int:
+    """Accept a VLAN's number (IEEE 802.1Q), or 0 for none."""
+    return _whole(raw, 0, 4094, "a VLAN's number from 1 to 4094, or 0 for none")
+
+
 def hostname(raw: Any) -> str:
     """Accept a DNS name (RFC 1123 section 2.1), lower-cased."""
     if not isinstance(raw, str) or not _HOSTNAME.fullmatch(raw.lower()):

@@ -48,6 +48,20 @@ class Lan:
     ipv6: IPv6Interface | None = _row(parse.ipv6_interface, "The gateway's IPv6 address and /64 there.", default=None)
     dhcp_range: parse.DhcpRange = _row(parse.dhcp_range, "First and last address that DHCP gives.", default=None)
     lease_time: int = _row(parse.seconds, "Seconds that a DHCP lease lasts.", default=3600)
+    vlan: int = _row(
+        parse.vlan, "VLAN (802.1Q) to make the interface of, named like `eth1.20`; 0: it is there.", default=0
+    )
+    plans: tuple[str, ...] = _row(parse.slugs, "Ids of the plans offered there; empty: all of the park's.", default=())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Zone(Lan):
+    """One network of guests: an interface or a VLAN with its own addresses, plans and isolation."""
+
+    id: str = _row(parse.slug, "The zone's short name, as presence and `parvis session list` show it.")
+    isolation: bool | None = _row(
+        parse.yes_or_no, "Whether its guests are kept from each other; empty: as `[enforcement]` says.", default=None
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -188,6 +202,7 @@ class Enforcement:
 
     mode: str = _row(parse.mode, '"nftables", or "none" for a demonstration without enforcement.', default="nftables")
     isolation: bool = _row(parse.yes_or_no, "Whether guests are kept from reaching each other here.", default=True)
+    between_zones: bool = _row(parse.yes_or_no, "Whether guests of one zone may reach those of another.", default=False)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,13 +15,14 @@ if TYPE_CHECKING:
 
 @dataclass
 class Changes:
-    """Addresses added, links brought up, bridge ports isolated, and sysctls' values before, since this boot."""
+    """Addresses added, links brought up or made, bridge ports isolated, sysctls' values before: since this boot."""
 
     boot: str
     addresses: list[tuple[str, str]] = field(default_factory=list)
     links: list[str] = field(default_factory=list)
     sysctls: dict[str, str] = field(default_factory=dict)
     ports: list[str] = field(default_factory=list)
+    made: list[str] = field(default_factory=list)
 
 
 def load(path: Path) -> Changes:
@@ -30,7 +31,7 @@ def load(path: Path) -> Changes:
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
         found = Changes(raw["boot"], [(a, b) for a, b in raw["addresses"]], raw["links"], raw["sysctls"])
-        found.ports = list(raw.get("ports", []))
+        found.ports, found.made = list(raw.get("ports", [])), list(raw.get("made", []))
     except (OSError, ValueError, KeyError, TypeError):
         return fresh
     return found if found.boot == fresh.boot else fresh

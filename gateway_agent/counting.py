@@ -9,14 +9,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from edge_core.settings_zones import FIRST
 from edge_core.store import opposition, series
 from edge_core.store.database import write
 from gateway_agent import access_points
-from gateway_agent.presence import ZONE, Presence, Spot
+from gateway_agent.presence import Presence, Spot
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
     from collections.abc import Set as AbstractSet
 
     from edge_core.settings import Settings
@@ -32,7 +33,9 @@ class Counting:
         """Start with nobody here."""
         self._settings, self._store = settings, store
         wanted = settings.presence
-        self._presence = Presence(wanted.window, wanted.minimum, wanted.rounding)
+        self._presence = Presence(
+            wanted.window, wanted.minimum, wanted.rounding, tuple(zone.id for zone in settings.zones) or (FIRST,)
+        )
         self._refresh_at = 0.0
         self._points: dict[str, str] = {}
         self._key, self._opposed = b"", frozenset[bytes]()
@@ -41,18 +44,18 @@ class Counting:
         """Neighbours without a lease or a grant at the last look: not counted."""
 
     def observe(
-        self, present: AbstractSet[str], known: Collection[str], online: AbstractSet[str], now: float, running: float
+        self, present: Mapping[str, str], known: Collection[str], online: AbstractSet[str], now: float, running: float
     ) -> None:
-        """Take in who is here by MAC, who of them is `known` (lease or grant) and online. Raises StoreError, OSError.
+        """Take in who is here by MAC, in which zone, who of them is `known` (lease or grant) and online.
 
-        What could not be written down is told with the next windows.
+        What could not be written down is told with the next windows. Raises StoreError, OSError.
         """
         if running >= self._refresh_at or running < self._refresh_at - _REFRESH:
             self._refresh_at = running + _REFRESH
-            self._look_around(present)
-        counted = present & (known if isinstance(known, set) else set(known))
+            self._look_around(present.keys())
+        counted = present.keys() & (known if isinstance(known, set) else set(known))
         self.strangers = len(present) - len(counted)
-        here = {mac: Spot(ZONE, self._points.get(mac)) for mac in counted if not self._objects(mac)}
+        here = {mac: Spot(present[mac], self._points.get(mac)) for mac in counted if not self._objects(mac)}
         windows = self._presence.observe(here, online, now, running)
         if windows:
             with write(self._store) as store:
@@ -69,7 +72,9 @@ class Counting:
         }
 
     def _look_around(self, present: AbstractSet[str]) -> None:
-        self._points = access_points.learned(self._settings.lan.interface)
+        self._points = {}
+        for zone in self._settings.zones:
+            self._points |= access_points.learned(zone.interface)
         key, opposed = opposition.load(self._store)
         if (key, opposed) == (self._key, self._opposed):
             self._judged = {mac: self._judged[mac] for mac in self._judged.keys() & present}

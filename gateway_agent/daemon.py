@@ -22,7 +22,7 @@ from gateway_agent.accounting import Accounting
 from gateway_agent.control import Control
 from gateway_agent.counting import Counting
 from gateway_agent.enforcement import Enforcement
-from gateway_agent.neighbours import Neighbours
+from gateway_agent.places import Places
 from gateway_agent.rules import NewSettingsError
 from gateway_agent.timekeeping import Timekeeper
 from gateway_agent.uplink_watch import Watch
@@ -61,7 +61,7 @@ class Agent:
         self._selector = selectors.DefaultSelector()
         self._enforcement = Enforcement(settings, self._store)
         self._accounting = Accounting(settings, self._store)
-        self._neighbours = Neighbours(settings.lan.interface)
+        self._places = Places(settings)
         self._counting = Counting(settings, self._store)
         self._timekeeper = Timekeeper(self._store)
         self._quota = quota.Watch()
@@ -73,7 +73,8 @@ class Agent:
         """Steps that failed, by name."""
         self._control = Control(settings.agent_socket, {"nudge": self._nudged, "status": self._status}, self._selector)
         self._selector.register(self._accounting, selectors.EVENT_READ, self._accounting.follow)
-        self._selector.register(self._neighbours, selectors.EVENT_READ, self._neighbours.follow)
+        for neighbours in self._places.neighbours:
+            self._selector.register(neighbours, selectors.EVENT_READ, neighbours.follow)
 
     def run(self) -> None:
         """Work until SIGTERM or SIGINT, then write what was counted; the rules stay.
@@ -98,7 +99,7 @@ class Agent:
         self._control.close()
         self._accounting.close()
         self._enforcement.close()
-        self._neighbours.close()
+        self._places.close()
         self._store.close()
         if self._anew:
             os.execv(sys.executable, [sys.executable, "-m", "gateway_agent", "--config", str(self._settings.source)])  # noqa: S606  ourselves
@@ -119,7 +120,7 @@ class Agent:
             self._due["look"] = moment + max(min(_LOOK_SECONDS, soon), took * _LOOK_SHARE)
         if moment >= self._due["probe"]:
             self._due["probe"] = moment + _PROBE_SECONDS
-            self._step("probe", self._neighbours.probe)
+            self._step("probe", self._places.probe)
 
     def _step(self, name: str, action: Callable[[], object]) -> bool:
         """Do one step; a failure is counted and logged, the first of a kind and each hundredth, and never ends us."""
@@ -157,12 +158,11 @@ class Agent:
         return soon
 
     def _observe(self) -> None:
-        now, present = clock.now(), self._neighbours.present()
-        leased = {socket.inet_aton(address): mac for mac, address in self._enforcement.addresses().items()}
-        granted = {grant.mac for grant in self._enforcement.active}
-        self._neighbours.hold(granted, leased)
-        known = granted | set(leased.values())
-        self._counting.observe(present, known, granted & present, now, clock.monotonic())
+        granted, leased = self._enforcement.active, self._enforcement.addresses()
+        present = self._places.hold(granted, leased)
+        known = {grant.mac for grant in granted} | set(leased)
+        online = {grant.mac for grant in granted if present.get(grant.mac) == grant.zone}
+        self._counting.observe(present, known, online, clock.now(), clock.monotonic())
 
     def _take_up_way(self) -> bool:
         """Return whether an earlier agent led out by the second uplink; one named no more is left."""
@@ -186,20 +186,22 @@ class Agent:
         return {"ok": False, "reason": "the kernel or the store refused; see the agent's log"}
 
     def _status(self) -> dict[str, Any]:
-        now, present, addresses = clock.now(), self._neighbours.present(), self._enforcement.addresses()
+        now, addresses = clock.now(), self._enforcement.addresses()
         sessions = []
         for grant in self._enforcement.active:
             used = self._accounting.total(grant.id)
             row = {"mac": grant.mac, "address": addresses.get(grant.mac), "remaining": round(grant.remaining(now))}
-            sessions.append({**row, "up_bytes": used.up_bytes, "down_bytes": used.down_bytes})
-        online = sum(1 for grant in self._enforcement.active if grant.mac in present)
+            used_up = {"up_bytes": used.up_bytes, "down_bytes": used.down_bytes}
+            sessions.append({**row, "zone": grant.zone, **used_up})
+        zones = self._places.counts(self._enforcement.active)
         return {
             "ok": True,
-            "guests": len(present),
-            "online": online,
+            "guests": sum(zone["guests"] for zone in zones.values()),
+            "online": sum(zone["online"] for zone in zones.values()),
             "grants": len(sessions),
+            "zones": zones,
             "failures": sum(self.failures.values()),
-            "refused": self._control.refused + self._neighbours.refused,
+            "refused": self._control.refused + self._places.refused,
             "dropped": self._dropped(),
             "counting": self._counting.counts(),
             "sessions": sessions,

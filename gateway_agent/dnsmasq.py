@@ -13,7 +13,10 @@ from gateway_agent import announce, garden
 from gateway_agent.nft_ruleset import TABLE
 
 if TYPE_CHECKING:
+    from ipaddress import IPv6Network
+
     from edge_core.settings import Settings
+    from edge_core.settings_sections import Zone
 
 
 def require() -> None:
@@ -40,14 +43,13 @@ def write(settings: Settings) -> Path:
 
 def render(settings: Settings, *, lone_user: bool) -> str:
     """Return the file's text. `lone_user`: there is no user to change to who could do the work."""
-    lan, name = settings.lan, settings.portal.hostname
-    first, last = lan.dhcp_range
-    own = [str(address.ip) for address in (lan.ipv4, lan.ipv6) if address]
+    zones, name = settings.zones, settings.portal.hostname
+    own = [",".join(str(address.ip) for address in (zone.ipv4, zone.ipv6) if address) for zone in zones]
     lines = [
         "# Written by Parvis at each start; changes here are lost.",
         *(["user=root", "group="] if lone_user else []),
         "pid-file=",
-        f"interface={lan.interface}",
+        *(f"interface={zone.interface}" for zone in zones),
         "except-interface=lo",
         "bind-dynamic",
         # DNS: only the servers of the settings; nothing of this host's own names.
@@ -59,7 +61,9 @@ def render(settings: Settings, *, lone_user: bool) -> str:
         "dns-forward-max=2000",
         "domain-needed",
         "bogus-priv",
-        f"host-record={name},{','.join(own)}",
+        *(f"host-record={name},{addresses}" for addresses in own),
+        # Of several zones' addresses guests are told their own zone's.
+        *(["localise-queries"] if len(zones) > 1 else []),
         # DHCP: no ping before each offer (it costs 3 s), refuse foreign leases at once, no addresses in the log.
         "dhcp-authoritative",
         "no-ping",
@@ -67,26 +71,35 @@ def render(settings: Settings, *, lone_user: bool) -> str:
         # A phone's name ("Anne's phone") is nobody's business: neither the lease file nor DNS learns it.
         "dhcp-ignore-names",
         f"dhcp-leasefile={settings.leases_file}",
-        f"dhcp-lease-max={int(last) - int(first) + 1}",
-        f"dhcp-range={first},{last},{lan.ipv4.netmask},{lan.lease_time}s",
-        f"dhcp-option=option:router,{lan.ipv4.ip}",
-        f"dhcp-option=option:dns-server,{lan.ipv4.ip}",
+        f"dhcp-lease-max={sum(int(zone.dhcp_range[1]) - int(zone.dhcp_range[0]) + 1 for zone in zones)}",
     ]
+    for zone in zones:
+        lines += _leases_of(zone, alone=len(zones) == 1)
     if names := garden.names(settings):
         # Answers go into the walled garden; kept for a minute, so that a garden made anew fills again.
         sets = f"4#inet#{TABLE}#garden4,6#inet#{TABLE}#garden6"
         lines += ["max-cache-ttl=60", *(f"nftset=/{name}/{sets}" for name in names)]
     # The portal's address comes and goes with its certificate, at SIGHUP (RFC 8910).
     lines.append(f"dhcp-optsfile={announce.options_file(settings)}")
-    if lan.ipv6:
+    if sixth := [_answers_in(zone.ipv6.network, zone.lease_time) for zone in zones if zone.ipv6]:
         # Addresses come from the prefix that the advertiser tells; DHCPv6 only answers questions (RFC 8415, 18.3.6).
-        network = lan.ipv6.network
-        lines += [
-            "quiet-dhcp6",
-            f"dhcp-range={network.network_address},static,{network.prefixlen},{lan.lease_time}s",
-            "dhcp-option=option6:dns-server,[::]",
-        ]
+        lines += ["quiet-dhcp6", *sixth, "dhcp-option=option6:dns-server,[::]"]
     return "\n".join([*lines, ""])
+
+
+def _leases_of(zone: Zone, *, alone: bool) -> list[str]:
+    """Return the lines of a zone's DHCPv4; with several zones each option carries its zone's tag."""
+    first, last = zone.dhcp_range
+    tag, only = ("", "") if alone else (f"set:{zone.id},", f"tag:{zone.id},")
+    return [
+        f"dhcp-range={tag}{first},{last},{zone.ipv4.netmask},{zone.lease_time}s",
+        f"dhcp-option={only}option:router,{zone.ipv4.ip}",
+        f"dhcp-option={only}option:dns-server,{zone.ipv4.ip}",
+    ]
+
+
+def _answers_in(network: IPv6Network, lease_time: int) -> str:
+    return f"dhcp-range={network.network_address},static,{network.prefixlen},{lease_time}s"
 
 
 def _closed_to_others(folder: Path) -> bool:

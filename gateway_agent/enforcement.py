@@ -41,8 +41,8 @@ class Enforcement:
         self._leases = leases.take_up(settings, clock.now())
         self._leased: object = None
         self._leases_due = 0.0
-        self._wishes = Wishes()
-        self._shaper = Shaper(settings.lan.interface, settings.wan.interface)
+        self._wishes = Wishes(settings.zones)
+        self._shaper = Shaper([zone.interface for zone in settings.zones], settings.wan.interface)
         self._revision: int | None = None
         self._applied: dict[str, Held] = {}
         self._blocked: set[str] = set()

@@ -108,6 +108,6 @@ def take_up(settings: Settings, now: float) -> LeasesFile:
             table.close()
     except OSError:  # no rules yet, or no right to read them
         elements = {}
-    ends_at = now + settings.lan.lease_time
+    ends_at = now + max(zone.lease_time for zone in settings.zones)
     held = (Lease(key[:6].hex(":"), IPv4Address(key[8:12]), ends_at) for key in elements)
     return LeasesFile(settings.leases_file, held)

@@ -6,18 +6,22 @@ from __future__ import annotations
 import errno
 import socket
 import struct
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from ipaddress import IPv4Interface, IPv6Interface, ip_interface
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from edge_core import logs, netlink
+from edge_core import logs, netlink, settings_zones
 from edge_core.errors import NetworkError
 from edge_core.netlink import attribute
 from gateway_agent import changes as noted
+from gateway_agent import vlan
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from edge_core.settings import Settings
+    from edge_core.settings_sections import Zone
     from gateway_agent.changes import Changes
 
 _log = logs.get(__name__)
@@ -44,26 +48,37 @@ class Sysctl(NamedTuple):
 
 def sysctls(settings: Settings) -> list[Sysctl]:
     """Return the kernel settings that a gateway needs, forwarding last: the rules are there before it."""
-    lan, wan = settings.lan.interface.replace(".", "/"), settings.wan.interface.replace(".", "/")
     wanted = [
         # Bytes of each flow; and events for all flows, or those born while the agent is down would end unheard.
         Sysctl("net/netfilter/nf_conntrack_acct", "1"),
         Sysctl("net/netfilter/nf_conntrack_events", "1"),
-        # Guests can't claim foreign sources, redirect us, or tell us to re-route.
-        Sysctl(f"net/ipv4/conf/{lan}/rp_filter", "1"),
-        Sysctl(f"net/ipv4/conf/{lan}/accept_redirects", "0"),
-        Sysctl(f"net/ipv4/conf/{lan}/send_redirects", "0"),
     ]
-    if settings.lan.ipv6:
+    for zone in settings.zones:
+        wanted += _of_guests(zone)
+    if any(zone.ipv6 for zone in settings.zones):
         wanted += [
-            Sysctl(f"net/ipv6/conf/{lan}/disable_ipv6", "0"),
-            Sysctl(f"net/ipv6/conf/{lan}/accept_ra", "0"),
-            Sysctl(f"net/ipv6/conf/{lan}/accept_redirects", "0"),
             # With forwarding on, 1 would stop listening to the provider's router.
-            Sysctl(f"net/ipv6/conf/{wan}/accept_ra", "2"),
+            Sysctl(f"net/ipv6/conf/{settings.wan.interface}/accept_ra", "2"),
             Sysctl("net/ipv6/conf/all/forwarding", "1", essential=True),
         ]
     return [*wanted, Sysctl("net/ipv4/ip_forward", "1", essential=True)]
+
+
+def _of_guests(zone: Zone) -> list[Sysctl]:
+    four, six = f"net/ipv4/conf/{zone.interface}", f"net/ipv6/conf/{zone.interface}"
+    # Guests can't claim foreign sources, redirect us, or tell us to re-route.
+    wanted = [
+        Sysctl(f"{four}/rp_filter", "1"),
+        Sysctl(f"{four}/accept_redirects", "0"),
+        Sysctl(f"{four}/send_redirects", "0"),
+    ]
+    if zone.ipv6:
+        wanted += [
+            Sysctl(f"{six}/disable_ipv6", "0"),
+            Sysctl(f"{six}/accept_ra", "0"),
+            Sysctl(f"{six}/accept_redirects", "0"),
+        ]
+    return wanted
 
 
 _ROOM = (
@@ -79,9 +94,12 @@ _ROOM = (
 
 
 def require(settings: Settings) -> None:
-    """Check that both interfaces exist. Raises NetworkError naming the setting."""
+    """Check that all interfaces exist, or the one that a VLAN is made on. Raises NetworkError naming the setting."""
     present = sorted(name for _, name in socket.if_nameindex() if name != "lo")
-    for section, name in (("lan", settings.lan.interface), ("wan", settings.wan.interface)):
+    guests = [(settings_zones.label(zone), zone.interface) for zone in settings.zones]
+    parents = [(settings_zones.label(zone), vlan.parent(zone)) for zone in settings.zones if zone.vlan]
+    made = {zone.interface for zone in settings.zones if zone.vlan} - set(present)
+    for section, name in (*(row for row in guests if row[1] not in made), *parents, ("wan", settings.wan.interface)):
         if name not in present:
             raise NetworkError(
                 f"{settings.source}: [{section}] interface is {name!r}, and there is no such interface here.",
@@ -90,22 +108,34 @@ def require(settings: Settings) -> None:
 
 
 def prepare(settings: Settings, note: Path) -> None:
-    """Bring up the guests' interface, give it its addresses, set the kernel; done before, it changes nothing.
+    """Bring up the guests' interfaces, give them their addresses, set the kernel; done before, it changes nothing.
 
     Raises NetworkError where something essential is refused.
     """
     changes = noted.load(note)
     with netlink.Socket(netlink.ROUTE) as kernel:
-        try:
-            _bring_up(kernel, settings.lan.interface, changes, note)
-            _set_all(settings, changes, note)
-            if settings.enforcement.isolation:
-                isolate(kernel, settings, changes, note)
-            for address in (settings.lan.ipv4, settings.lan.ipv6):
-                if address:
-                    _give(kernel, settings.lan.interface, address, changes, note)
-        except netlink.NetlinkError as error:
-            raise _explain(error, settings.lan.interface) from error
+        for zone in settings.zones:
+            vlan.make(kernel, zone, changes, note)
+        for zone in settings.zones:
+            with _explained(zone.interface):
+                for name in [vlan.parent(zone), zone.interface] if zone.vlan else [zone.interface]:
+                    _bring_up(kernel, name, changes, note)
+        _set_all(settings, changes, note)
+        for zone in settings.zones:
+            with _explained(zone.interface):
+                if zone.isolation:
+                    isolate(kernel, zone.interface, changes, note)
+                for address in (zone.ipv4, zone.ipv6):
+                    if address:
+                        _give(kernel, zone.interface, address, changes, note)
+
+
+@contextmanager
+def _explained(interface: str) -> Iterator[None]:
+    try:
+        yield
+    except netlink.NetlinkError as error:
+        raise _explain(error, interface) from error
 
 
 def take_back(note: Path) -> list[str]:
@@ -119,7 +149,7 @@ def take_back(note: Path) -> list[str]:
             try:
                 _address(kernel, _DELETE_ADDRESS, interface, ip_interface(address))
             except OSError as error:
-                if error.errno not in (errno.EADDRNOTAVAIL, errno.ENODEV, errno.ENXIO):
+                if error.errno not in (errno.EADDRNOTAVAIL, *vlan.GONE):
                     left.append(f"{address} stays on {interface} ({error.strerror})")
         for name in changes.ports:
             with suppress(OSError):  # it is gone, or no port any more
@@ -128,8 +158,9 @@ def take_back(note: Path) -> list[str]:
             try:
                 _link(kernel, interface, up=False)
             except OSError as error:
-                if error.errno not in (errno.ENODEV, errno.ENXIO):
+                if error.errno not in vlan.GONE:
                     left.append(f"{interface} stays up ({error.strerror})")
+        left += vlan.remove(kernel, changes.made)
     note.unlink(missing_ok=True)
     return left
 
@@ -147,9 +178,9 @@ def addresses(interface: str) -> set[Interface]:
     return found
 
 
-def isolate(kernel: netlink.Socket, settings: Settings, changes: Changes, note: Path) -> None:
+def isolate(kernel: netlink.Socket, interface: str, changes: Changes, note: Path) -> None:
     """Where the guests' interface is a bridge, let its ports reach us and not each other (bridge(8), isolated)."""
-    bridge = socket.if_nametoindex(settings.lan.interface)
+    bridge = socket.if_nametoindex(interface)
     for body in kernel.dump(_GET_LINK, _IFINFO.pack(0, 0, 0, 0, 0, 0)):
         found = netlink.attributes(body, _IFINFO.size)
         name = found.get(_LINK_NAME, b"").rstrip(b"\0").decode("ascii", "replace")

@@ -54,6 +54,7 @@ class Kind(NamedTuple):
 KINDS = {
     "grant4": Kind(12, maps=True),
     "grant6": Kind(6, maps=True),
+    "zone6": Kind(24, maps=True),
     "live": Kind(4, maps=False),
     "shape": Kind(4, maps=True),
     "blocked": Kind(6, maps=False),
@@ -83,6 +84,11 @@ def key4(mac: bytes, address: bytes) -> bytes:
     return mac + b"\0\0" + address
 
 
+def key_zone(mac: bytes, interface: str) -> bytes:
+    """Return the key of a device in a further zone, for all its IPv6 addresses there (IFNAMSIZ is 16)."""
+    return mac + b"\0\0" + interface.encode().ljust(16, b"\0")
+
+
 def key_mark(mark: int) -> bytes:
     """Return a mark as a key."""
     return mark.to_bytes(4, sys.byteorder)
@@ -103,6 +109,8 @@ def lines(elements: Elements, now: float) -> Iterator[str]:
 def _text(name: str, key: bytes, value: Value, now: float) -> str:
     if name == "grant4":
         text = f"{key[:6].hex(':')} . {'.'.join(map(str, key[8:12]))}"
+    elif name == "zone6":
+        text = f'{key[:6].hex(":")} . "{key[8:].rstrip(bytes(1)).decode()}"'
     elif KINDS[name].key == 6:
         text = key.hex(":")
     else:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
-from gateway_agent import garden
+from gateway_agent import garden, nft_zones
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -47,6 +47,8 @@ table inet parvis {{
  # The grants. Every element carries its session's own timeout: with the agent dead, the kernel still ends it.
  map grant4 {{ type ether_addr . ipv4_addr : mark; flags timeout; size {size}; }}
  map grant6 {{ type ether_addr : mark; flags timeout; size {size}; }}
+ # IPv6 in further zones: the same device may have a session in one of them and none in another.
+ map zone6 {{ type ether_addr . ifname : mark; flags timeout; size {size}; }}
  set live {{ type mark; flags timeout; size {size}; }}
  map shape {{ type mark : classid; flags timeout; size {size}; }}
  set blocked {{ type ether_addr; size {size}; }}
@@ -69,11 +71,11 @@ table inet parvis {{
  counter flood_dropped {{ }}
 
  chain prerouting {{ type nat hook prerouting priority dstnat; policy accept;
-  iifname "{lan}" jump arrive
+  iifname {lans} jump arrive
  }}
  chain arrive {{
   ether saddr @blocked counter name blocked_dropped drop
-  meta nfproto ipv4 meta l4proto {{ tcp, udp }} th dport 53 dnat ip to {lan4}
+  meta nfproto ipv4 meta l4proto {{ tcp, udp }} th dport 53 dnat ip to {to4}
 {resolver6}
   # What is for the gateway itself is nobody's Internet usage; port 80 there is the portal.
   fib daddr type local goto to_gateway
@@ -89,7 +91,7 @@ table inet parvis {{
   tcp dport 80 goto to_portal
  }}
  chain to_portal {{
-  meta nfproto ipv4 tcp dport 80 dnat ip to {lan4}:{portal}
+  meta nfproto ipv4 tcp dport 80 dnat ip to {to4}:{portal}
 {portal6}
  }}
  chain postrouting {{ type nat hook postrouting priority srcnat; policy accept;
@@ -104,8 +106,8 @@ table inet parvis {{
   ct mark and {live:#x} != 0 goto shaped
 {neighbours}
 {garden_passes}
-  iifname "{lan}" goto refuse
-  oifname "{lan}" drop
+  iifname {lans} goto refuse
+  oifname {lans} drop
   # Neither from nor to guests: not ours to judge.
   accept
  }}
@@ -117,8 +119,8 @@ table inet parvis {{
  chain recheck {{
   ct mark and {live:#x} == 0 return
   ct mark != @live ct mark set ct mark and {dead:#x}
-  iifname "{lan}" meta nfproto ipv4 ether saddr . ip saddr != @grant4 counter name spoofed drop
-  iifname "{lan}" meta nfproto ipv6 ether saddr != @grant6 counter name spoofed drop
+  iifname {lans} meta nfproto ipv4 ether saddr . ip saddr != @grant4 counter name spoofed drop
+{recheck6}
  }}
  chain refuse {{
   counter name refused
@@ -127,17 +129,17 @@ table inet parvis {{
  }}
 
  chain input {{ type filter hook input priority filter; policy accept;
-  iifname "{lan}" goto from_guests
+  iifname {lans} goto from_guests
   iifname {wan} goto from_wan
  }}
  chain from_guests {{
   ether saddr @blocked counter name blocked_dropped drop
-  ether saddr != @grant6 ct state new,untracked jump flood
+  {stranger} ct state new,untracked jump flood
   # Before "established": a tunnel through DNS keeps one flow. Local flows carry no mark, the MAC tells the grant.
-  meta l4proto {{ tcp, udp }} th dport 53 ether saddr != @grant6 jump dns_before_grant
+  meta l4proto {{ tcp, udp }} th dport 53 {stranger} jump dns_before_grant
   ct state established,related accept
   udp dport {{ 53, 67 }} accept
-  ip daddr {lan4} tcp dport {{ {doors} }} accept
+  ip daddr {own4} tcp dport {{ {doors} }} accept
   icmp type echo-request accept
 {input6}
   goto refuse
@@ -161,7 +163,7 @@ table inet parvis {{
  }}
  chain output {{ type filter hook output priority filter; policy accept;
   # The answer's code (RFC 1035, 4.1.1) is 3: there is no such name.
-  oifname "{lan}" udp sport 53 @th,92,4 3 goto dns_no_such_name
+  oifname {lans} udp sport 53 @th,92,4 3 goto dns_no_such_name
  }}
  chain dns_no_such_name {{
   update @dns_unknown4 {{ ip daddr limit rate over 1/second burst 40 packets }} update @dns_noisy4 {{ ip daddr }}
@@ -170,7 +172,7 @@ table inet parvis {{
  # A technician's way in (SSH and what the host's own firewall says) is left alone; what serves guests is shut.
  chain from_wan {{
   ct state established,related accept
-  ip daddr {lan4} drop
+  ip daddr {own4} drop
 {wan6}
   tcp dport {{ 53, {services} }} drop
   udp dport {{ 53, 67, 547 }} drop
@@ -200,7 +202,7 @@ def version(settings: Settings) -> str:
 
 
 def _text(settings: Settings, mark: str) -> str:
-    lan, portal = settings.lan, settings.portal.port
+    portal = settings.portal.port
     doors = sorted({53, 80, portal} | ({443} if settings.portal.tls_certificate else set()))
     services = sorted({portal, settings.kiosk.port, settings.broker.port})
     return _TEMPLATE.format(
@@ -211,16 +213,11 @@ def _text(settings: Settings, mark: str) -> str:
         lanes=LIVE | SHAPED,
         passing=LIVE | GARDEN,
         dead=LIVE - 1,
-        lan=lan.interface,
         wan=_outside(settings),
-        lan4=lan.ipv4.ip,
-        net4=lan.ipv4.network,
         portal=portal,
         doors=", ".join(map(str, doors)),
         services=", ".join(map(str, services)),
-        neighbours=""
-        if settings.enforcement.isolation
-        else f'  iifname "{lan.interface}" oifname "{lan.interface}" accept',
+        **nft_zones.lines(settings),
         **_garden(settings),
         **_sixth(settings, ", ".join(map(str, doors))),
     )
@@ -230,7 +227,6 @@ def _garden(settings: Settings) -> dict[str, str]:
     """Return the lines of the walled garden; nothing where it is empty."""
     if not settings.walled_garden.hosts:
         return dict.fromkeys(("garden_sets", "garden", "garden_passes"), "")
-    sources = {4: settings.lan.ipv4, 6: settings.lan.ipv6}
     sets, judged = [], []
     for version, family in ((4, "ip"), (6, "ip6")):
         fixed = ", ".join(map(str, garden.networks(settings, version)))
@@ -238,10 +234,9 @@ def _garden(settings: Settings) -> dict[str, str]:
         sets.append(f" set garden{version} {{ type ipv{version}_addr; flags timeout; timeout 1d; size 8192; }}")
         listed = f" elements = {{ {fixed} }};" if fixed else ""
         sets.append(f" set places{version} {{ type ipv{version}_addr; flags interval;{listed} }}")
-        if source := sources[version]:
+        if sources := nft_zones.networks(settings, version):
             judged += [
-                f"  ct mark 0 {family} saddr {source.network} {family} daddr @{name}{version}"
-                f" ct mark set {GARDEN:#x} accept"
+                f"  ct mark 0 {family} saddr {sources} {family} daddr @{name}{version} ct mark set {GARDEN:#x} accept"
                 for name in ("garden", "places")
             ]
     passes = f"  ct mark {GARDEN:#x} accept"
@@ -250,19 +245,21 @@ def _garden(settings: Settings) -> dict[str, str]:
 
 def _sixth(settings: Settings, doors: str) -> dict[str, str]:
     """Return the lines of IPv6; without an address of ours there, guests' IPv6 is refused and nothing else."""
-    lan6 = settings.lan.ipv6
-    if lan6 is None:
+    own = nft_zones.own(settings, 6)
+    if not own:
         return dict.fromkeys(("resolver6", "guests6", "grant6", "portal6", "input6", "wan6", "flood6"), "")
+    to6 = nft_zones.arrived(settings, 6)
+    door = f"[{to6}]" if ":" in to6.partition(" ")[0] else to6
     return {
-        "resolver6": f"  meta nfproto ipv6 meta l4proto {{ tcp, udp }} th dport 53 dnat ip6 to {lan6.ip}",
-        "guests6": f"  ip6 daddr {lan6.network} return",
-        "grant6": f"  ip6 saddr {lan6.network} ct mark set ether saddr map @grant6",
-        "portal6": f"  meta nfproto ipv6 tcp dport 80 dnat ip6 to [{lan6.ip}]:{settings.portal.port}",
+        "resolver6": f"  meta nfproto ipv6 meta l4proto {{ tcp, udp }} th dport 53 dnat ip6 to {to6}",
+        "guests6": f"  ip6 daddr {nft_zones.networks(settings, 6)} return",
+        "grant6": nft_zones.grant6(settings),
+        "portal6": f"  meta nfproto ipv6 tcp dport 80 dnat ip6 to {door}:{settings.portal.port}",
         "input6": f"""\
-  ip6 daddr {lan6.ip} tcp dport {{ {doors} }} accept
+  ip6 daddr {own} tcp dport {{ {doors} }} accept
   udp dport 547 accept
   icmpv6 type {{ {_ICMPV6} }} accept""",
-        "wan6": f"  ip6 daddr {lan6.ip} drop",
+        "wan6": f"  ip6 daddr {own} drop",
         "flood6": f"  icmpv6 type {{ {_SOLICITS} }} limit rate over 1000/second burst 4000 packets"
         " counter name flood_dropped drop",
     }

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from edge_core import disclosure
 from edge_core.events import PresenceWindow
+from edge_core.settings_zones import FIRST
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from collections.abc import Set as AbstractSet
 
-ZONE = "main"
 SALT_SECONDS = 300.0
 _TOKEN_BYTES = 3
 _SALT_BYTES = 16
@@ -76,6 +76,8 @@ class Presence:
     seconds: int
     minimum: int
     rounding: int
+    zones: tuple[str, ...] = (FIRST,)
+    """The zones of which a window is told also while nobody is there."""
     tokens: Tokens = field(default_factory=Tokens)
     floods: int = 0
     """Looks at which more devices arrived than can."""
@@ -143,7 +145,7 @@ class Presence:
             if spot.access_point is not None:
                 self._peaks.setdefault(spot, _Peaks()).rise(len(found), sum(found.values()))
         before = {zone: found.keys() for zone, found in zones.items()} if self._present is None else self._present
-        for zone in zones.keys() | before.keys() | {ZONE}:
+        for zone in zones.keys() | before.keys() | set(self.zones):
             found = zones.get(zone, {})
             peaks = self._peaks.setdefault(Spot(zone), _Peaks())
             peaks.rise(len(found), sum(found.values()))

@@ -5,14 +5,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from gateway_agent.nft_elements import FOR_EVER, KINDS, Changes, Elements, Value, key4, key_mac, key_mark
+from gateway_agent.nft_elements import FOR_EVER, KINDS, Changes, Elements, Value, key4, key_mac, key_mark, key_zone
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from gateway_agent.shaping import Lane
 
-SETS = ("grant4", "grant6", "live", "shape", "blocked")
+SETS = ("grant4", "grant6", "zone6", "live", "shape", "blocked")
 _TOLERANCE = 2.0
 """Seconds by which an element's end may differ from its grant's before it is renewed: reading takes time too."""
 
@@ -20,13 +20,14 @@ _TOLERANCE = 2.0
 class Held(NamedTuple):
     """What one device is to have: its mark and end, its MAC, its leased IPv4 addresses, and the lane of its rate.
 
-    MAC and addresses are in the kernel's bytes.
+    MAC and addresses are in the kernel's bytes. `away` is the interface of its zone, "" in the first zone.
     """
 
     value: Value
     mac: bytes
     addresses: frozenset[bytes] = frozenset()
     lane: Lane | None = None
+    away: str = ""
 
 
 def elements(held: Iterable[Held], blocked: Iterable[str] = ()) -> Elements:
@@ -36,18 +37,22 @@ def elements(held: Iterable[Held], blocked: Iterable[str] = ()) -> Elements:
     """
     by4: dict[bytes, Value] = {}
     by6: dict[bytes, Value] = {}
+    by_zone: dict[bytes, Value] = {}
     live: dict[bytes, Value] = {}
     shape: dict[bytes, Value] = {}
-    for value, mac, addresses, lane in held:
+    for value, mac, addresses, lane, away in held:
         mark = key_mark(value.mark)
         live[mark] = value
         if lane:
             shape[mark] = Value(lane.handle, value.expires_at)
-        by6[mac] = value
+        if away:
+            by_zone[key_zone(mac, away)] = value
+        else:
+            by6[mac] = value
         for address in addresses:
             by4[key4(mac, address)] = value
     shut = {key_mac(mac): Value(0, FOR_EVER) for mac in blocked}
-    return {"grant4": by4, "grant6": by6, "live": live, "shape": shape, "blocked": shut}
+    return {"grant4": by4, "grant6": by6, "zone6": by_zone, "live": live, "shape": shape, "blocked": shut}
 
 
 def difference(fact: Elements, wanted: Elements, now: float) -> Changes:

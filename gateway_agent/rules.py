@@ -59,7 +59,7 @@ def stored_wish(used: Settings) -> Elements:
         _log.warning("store_unread", reason=str(error))
         return {}
     try:
-        wishes = Wishes()
+        wishes = Wishes(used.zones)
         held = leases.take_up(used, now).current().values()
         wishes.update(followed.changed(store, None)[0], holders(held, now), now)
         return reconcile.elements(wishes.all().values(), followed.blocked(store))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: EUPL-1.2
-"""Rates of plans: HTB classes on both interfaces, into which the rules sort the packets of shaped flows (tc-htb(8)).
+"""Rates of plans: HTB classes on the interfaces, into which the rules sort the packets of shaped flows (tc-htb(8)).
 
 The hierarchy is there only while somebody has a rate. Whoever has none passes beside the classes.
 """
@@ -16,7 +16,7 @@ from edge_core import logs, netlink
 from edge_core.netlink import NetlinkError, attribute, nested
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 _log = logs.get(__name__)
 _NEW_QDISC, _DELETE_QDISC, _GET_QDISC, _NEW_CLASS, _DELETE_CLASS, _GET_CLASS = 36, 37, 38, 40, 41, 42  # RTM_*
@@ -31,11 +31,15 @@ _SMALLEST_BURST = 3200  # two frames
 
 
 class Lane(NamedTuple):
-    """A class of one session: its minor number, and kilobits a second up and down (0: as fast as it goes)."""
+    """A class of one session: its minor number, and kilobits a second up and down (0: as fast as it goes).
+
+    `away` is the interface of its zone, "" in the first zone.
+    """
 
     minor: int
     up: int
     down: int
+    away: str = ""
 
     @property
     def handle(self) -> int:
@@ -44,13 +48,13 @@ class Lane(NamedTuple):
 
 
 class Shaper:
-    """The classes of both interfaces, as far as they are ours. Needs CAP_NET_ADMIN."""
+    """The classes of all interfaces, as far as they are ours. Needs CAP_NET_ADMIN."""
 
-    def __init__(self, lan: str, wan: str) -> None:
+    def __init__(self, guests: Sequence[str], wan: str) -> None:
         """Open the socket and read which classes an earlier agent left."""
         self._kernel = netlink.Socket(netlink.ROUTE)
-        self._down, self._up = lan, wan
-        self._there = {name: self._read(name) for name in (lan, wan)}
+        self._down, self._up = guests[0], wan
+        self._there = {name: self._read(name) for name in (*guests, wan)}
         self.refused = False
         """Whether the kernel lacks HTB, or an interface has a queue of somebody else's."""
 
@@ -61,7 +65,7 @@ class Shaper:
     def open(self, lanes: Iterable[Lane]) -> None:
         """Make classes, or give them another rate. A kernel that can't is told once in the log, and not fatal."""
         for lane in lanes:
-            for interface, rate in ((self._up, lane.up), (self._down, lane.down)):
+            for interface, rate in ((self._up, lane.up), (lane.away or self._down, lane.down)):
                 if rate and self._there[interface].get(lane.minor) != rate:
                     self._try(interface, lane.minor, rate)
 
@@ -126,7 +130,7 @@ def remove(interfaces: Iterable[str]) -> None:
     """Take our hierarchies away; an interface that is gone has none."""
     for interface in interfaces:
         with suppress(OSError):
-            shaper = Shaper(interface, interface)
+            shaper = Shaper([interface], interface)
             shaper.keep_only([])
             shaper.close()
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from edge_core import clock, logs
 from edge_core.errors import NetworkError
 from edge_core.settings import require_gateway
-from gateway_agent import advertiser, announce, dnsmasq, failover, network, nft_load, rules, shaping
+from gateway_agent import announce, dnsmasq, failover, link, network, nft_load, rules, shaping
 from gateway_agent.conntrack import Conntrack
 
 if TYPE_CHECKING:
@@ -45,11 +45,12 @@ def clear(settings: Settings) -> list[str]:
 
     Forwarding and addresses go before the rules: at no moment does the host forward for guests without them.
     """
-    if not advertiser.say_farewell(settings):
-        _log.warning("farewell_not_said", interface=settings.lan.interface)
+    for zone in settings.zones:
+        if not link.say_farewell(zone):
+            _log.warning("farewell_not_said", interface=zone.interface)
     left = network.take_back(note_of(settings))
     failover.lead("")
-    shaping.remove((settings.lan.interface, settings.wan.interface))
+    shaping.remove([*(zone.interface for zone in settings.zones), settings.wan.interface])
     nft_load.remove()
     try:
         conntrack = Conntrack()

@@ -4,16 +4,19 @@
 from __future__ import annotations
 
 import heapq
+from ipaddress import IPv4Address
 from typing import TYPE_CHECKING
 
+from edge_core.settings_zones import FIRST
 from gateway_agent.nft_elements import Value, key_mac
 from gateway_agent.nft_ruleset import GRANT_MASK, LIVE, SHAPED
 from gateway_agent.reconcile import Held
 from gateway_agent.shaping import Lane
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
+    from edge_core.settings_sections import Zone
     from edge_core.store.followed import Permit
     from gateway_agent.leases import Lease
 
@@ -24,8 +27,9 @@ _NONE: frozenset[bytes] = frozenset()
 class Wishes:
     """All grants that hold, and the addresses of their devices."""
 
-    def __init__(self) -> None:
-        """Nobody is wished to be online."""
+    def __init__(self, zones: Sequence[Zone] = ()) -> None:
+        """Nobody is wished to be online. With several `zones` a grant holds in its own alone."""
+        self._zones = {zone.id: zone for zone in zones} if len(zones) > 1 else {}
         self.grants: dict[int, Permit] = {}
         self._by_mac: dict[str, Permit] = {}
         self._addresses: Mapping[str, frozenset[bytes]] = {}
@@ -44,7 +48,8 @@ class Wishes:
         macs: set[str] = set()
         for permit in changed:
             self._drop(permit.id, macs)
-            if permit.ended_at is None and permit.expires_at > now and 0 < permit.id <= GRANT_MASK:
+            known = permit.zone in self._zones or (not self._zones and permit.zone == FIRST)
+            if permit.ended_at is None and permit.expires_at > now and 0 < permit.id <= GRANT_MASK and known:
                 self._take(permit, macs)
         while self._ends and self._ends[0][0] <= now:
             _, number = heapq.heappop(self._ends)
@@ -71,7 +76,15 @@ class Wishes:
     def _make(self, permit: Permit) -> Held:
         lane = self._lanes.get(permit.id)
         value = Value((LIVE | SHAPED if lane else LIVE) | permit.id, permit.expires_at)
-        return Held(value, key_mac(permit.mac), self._addresses.get(permit.mac, _NONE), lane)
+        addresses = self._addresses.get(permit.mac, _NONE)
+        if not self._zones:
+            return Held(value, key_mac(permit.mac), addresses, lane)
+        network = self._zones[permit.zone].ipv4.network
+        here = frozenset(each for each in addresses if IPv4Address(each) in network)
+        return Held(value, key_mac(permit.mac), here, lane, self._away(permit))
+
+    def _away(self, permit: Permit) -> str:
+        return "" if permit.zone == FIRST else self._zones[permit.zone].interface
 
     def _take(self, permit: Permit, macs: set[str]) -> None:
         older = self._by_mac.get(permit.mac)
@@ -79,7 +92,7 @@ class Wishes:
             self._drop(older.id, macs)
         if permit.rate_up or permit.rate_down:
             minor = self._free_minor(permit.id)
-            self._lanes[permit.id] = Lane(minor, permit.rate_up or 0, permit.rate_down or 0)
+            self._lanes[permit.id] = Lane(minor, permit.rate_up or 0, permit.rate_down or 0, self._away(permit))
             self._taken.add(minor)
         self.grants[permit.id] = self._by_mac[permit.mac] = permit
         heapq.heappush(self._ends, (permit.expires_at, permit.id))

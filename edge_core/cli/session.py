@@ -35,6 +35,7 @@ class _Row:
     remaining_seconds: int
     up_bytes: int
     down_bytes: int
+    zone: str
 
 
 def mac_address(text: str) -> str:
@@ -59,12 +60,13 @@ def list_(config: str, *, as_json: bool) -> None:
     if as_json:
         options.print_json([vars(row) for row in rows])
         return
-    table = Table("Device", "Address", "Plan", "Time left", "Sent", "Received", title=f"{len(rows)} sessions")
+    table = Table("Device", "Address", "Zone", "Plan", "Time left", "Sent", "Received", title=f"{len(rows)} sessions")
     for row in rows:
         minutes, seconds = divmod(row.remaining_seconds, 60)
         table.add_row(
             row.mac,
             row.address,
+            row.zone,
             row.plan,
             f"{minutes} min {seconds:02} s",
             _size(row.up_bytes),
@@ -107,7 +109,7 @@ def _row(grant: grants.Grant, live: dict[str, Any] | None, recorded: usage.Usage
     address, up, down = "", recorded.up_bytes, recorded.down_bytes
     if live:
         address, up, down = live["address"] or "", live["up_bytes"], live["down_bytes"]
-    return _Row(grant.mac, address, grant.session, grant.plan, round(grant.remaining(now)), up, down)
+    return _Row(grant.mac, address, grant.session, grant.plan, round(grant.remaining(now)), up, down, grant.zone)
 
 
 def _size(count: float) -> str:

@@ -39,6 +39,9 @@ def status(config: str, *, as_json: bool) -> None:
     table.add_row(
         "Guests", f"{guests['online']} online of {guests['present']} present" if facts["agent"] else "unknown"
     )
+    for name, zone in facts["zones"].items() if len(facts["zones"]) > 1 else ():
+        told = f"{zone['online']} online of {zone['guests']} present, {zone['grants']} sessions"
+        table.add_row(f"… in {name}", told)
     table.add_row("Sessions", str(facts["sessions"]["active"]))
     table.add_row("Content", f"version {facts['content']}" if facts["content"] else "[yellow]none yet[/]")
     events = facts["events"]
@@ -72,6 +75,7 @@ def gather(settings: Settings) -> dict[str, Any]:
         "device": settings.device.id,
         "agent": bool(answer.get("ok")),
         "guests": {"present": answer.get("guests", 0), "online": answer.get("online", 0)},
+        "zones": answer.get("zones", {}),
         "sessions": session.summary(settings),
         "content": Replica(settings.content_db).version(),
         "epoch": epoch,

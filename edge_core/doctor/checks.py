@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from edge_core import broker, clock, control, roles
+from edge_core import broker, clock, control, roles, settings_zones
 from edge_core.certificate import judge
 from edge_core.errors import ParvisError
 from edge_core.store import database, outbox
@@ -60,8 +60,9 @@ def installed(settings: Settings) -> Finding:
 
 
 def interfaces(settings: Settings) -> Finding:
-    """Both interfaces exist and are up."""
-    for section, name in (("lan", settings.lan.interface), ("wan", settings.wan.interface)):
+    """The guests' interfaces and the Internet's exist and are up."""
+    guests = [(settings_zones.label(zone), zone.interface) for zone in settings.zones] or [("lan", "")]
+    for section, name in (*guests, ("wan", settings.wan.interface)):
         folder = Path("/sys/class/net") / name
         if not name or not folder.exists():
             there = ", ".join(sorted(path.name for path in Path("/sys/class/net").iterdir())) or "none"
@@ -73,7 +74,8 @@ def interfaces(settings: Settings) -> Finding:
             )
         if (folder / "operstate").read_text(encoding="ascii").strip() == "down":
             return Finding("interfaces", "warning", f"{name} is down", "Check the cable, or the access point.")
-    return Finding("interfaces", "ok", f"{settings.lan.interface} (guests) and {settings.wan.interface} are up")
+    names = ", ".join(zone.interface for zone in settings.zones)
+    return Finding("interfaces", "ok", f"{names} (guests) and {settings.wan.interface} are up")
 
 
 def agent(settings: Settings) -> Finding:

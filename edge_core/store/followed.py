@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from edge_core.settings_zones import FIRST
 from edge_core.store.database import write
 from edge_core.store.grants import VOUCHER, Grant
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable
 
-_PERMIT = "id, mac, expires_at, ended_at, revision, rate_up, rate_down, quota"
+_PERMIT = "id, mac, expires_at, ended_at, revision, rate_up, rate_down, quota, zone"
 
 
 class Permit(NamedTuple):
@@ -29,6 +30,7 @@ class Permit(NamedTuple):
     rate_up: int | None = None
     rate_down: int | None = None
     quota: int | None = None
+    zone: str = FIRST
 
     def remaining(self, now: float) -> float:
         """Return the seconds left, 0 where it is over."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import uuid6
 
 from edge_core import events
+from edge_core.settings_zones import FIRST
 from edge_core.store import outbox
 from edge_core.store.database import write
 
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
     import sqlite3
 
 _COLUMNS = (
-    "id, session, mac, plan, created_at, expires_at, ended_at, end_reason, rate_up, rate_down, quota, holder, extended"
+    "id, session, mac, plan, created_at, expires_at, ended_at, end_reason, rate_up, rate_down, quota, holder, extended,"
+    " zone"
 )
 PRE_GRANT = "pre-grant"
 """Plan of the short access while somebody signs in or reads an e-mail; any other plan takes its place."""
@@ -65,6 +67,8 @@ class Grant:
     quota: int | None = None
     holder: str = ""
     extended: int = 0
+    zone: str = FIRST
+    """The zone in which it holds, and in no other."""
 
     def remaining(self, now: float) -> float:
         """Return the seconds left, 0 where it is over."""
@@ -80,28 +84,29 @@ def accept(  # what a plan gives, as its words have it
     *,
     limits: Limits = _NO_LIMITS,
     holder: Holder | None = None,
+    zone: str = FIRST,
 ) -> Grant:
     """Grant access and tell it, in one transaction.
 
-    A device that has a grant keeps it: a form sent twice is one. Only a pre-grant makes room, and with a `holder` any
-    grant that is not the same holder's. Where the holder has too many devices online, those that came first are ended
-    as "moved".
+    A device that has a grant in this zone keeps it: a form sent twice is one. Only a pre-grant makes room, and with a
+    `holder` any grant that is not the same holder's; so does one of another zone. Where the holder has too many
+    devices online, those that came first are ended as "moved".
 
     Raises StoreError where it can't be recorded: then nothing was granted.
     """
     with write(connection):
         current = by_mac(connection, mac, now)
-        if current and _stays(current, plan, holder):
+        if current and current.zone == zone and _stays(current, plan, holder):
             return current
         _end_open(connection, mac, now, "changed" if current else "expired")
         if holder:
             _make_room(connection, holder, now)
         row = connection.execute(
-            "INSERT INTO grants (session, mac, plan, created_at, expires_at, rate_up, rate_down, quota, holder)"
-            f" VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING {_COLUMNS}",
+            "INSERT INTO grants (session, mac, plan, created_at, expires_at, rate_up, rate_down, quota, holder,"
+            f" zone) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING {_COLUMNS}",
             [
                 *[str(uuid6.uuid7()), mac, plan, now, now + seconds],
-                *[limits.rate_up, limits.rate_down, limits.quota, holder.key if holder else ""],
+                *[limits.rate_up, limits.rate_down, limits.quota, holder.key if holder else "", zone],
             ],
         ).fetchone()
         grant = Grant(*row)

@@ -298,3 +298,9 @@ def m070_presence(db: Database) -> None:
     """Keep the told windows for publishing, and who is not to be counted."""
     for statement in _M070:
         db.execute(statement)
+
+
+@edge()
+def m080_zones(db: Database) -> None:
+    """Say of each grant in which zone it holds; those of before, and of a release that knows no zones, in the first."""
+    db.execute("ALTER TABLE grants ADD COLUMN zone TEXT NOT NULL DEFAULT 'main'")

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from edge_core.settings import SECTIONS
+from edge_core.settings_sections import Zone
 
 ANSIBLE = Path(__file__).parents[2] / "ansible"
 # A device's own folder, and addresses that its units hold: not the technician's to choose.
@@ -33,6 +34,11 @@ def test_every_setting_can_be_given_and_is_typed(section, options):
     typed = set(options[f"parvis_{section}"]["options"])
     known = {row.name for row in fields(SECTIONS[section]) if f"{section}.{row.name}" not in FIXED}
     assert typed == known
+
+
+def test_every_setting_of_a_zone_can_be_given_and_is_typed(options):
+    """Further zones are a list of their own, each with all that a zone takes."""
+    assert set(options["parvis_zones"]["options"]) == {row.name for row in fields(Zone)}
 
 
 def test_every_section_is_written():

@@ -154,7 +154,7 @@ class Guest:
         """Take a lease by DHCP, and wait for an IPv6 address by SLAAC."""
         script = self.zone.folder / "lease.sh"
         self.run("udhcpc", "-i", "eth0", "-n", "-q", "-f", "-t", "10", "-T", "1", "-s", str(script))
-        until(lambda: "fd77:" in self.ip("-6", "address", "show", "dev", "eth0").stdout, 15, "a SLAAC address")
+        until(lambda: "fd77:" in self.ip("-6", "address", "show", "dev", "eth0").stdout, 40, "a SLAAC address")
         return self
 
     @property
@@ -277,7 +277,7 @@ hostname = "portail.example.net"
     def start_agent(self):
         words = (sys.executable, "-m", "gateway_agent", "--config", str(self.config))
         agent = self.spawn("agent", self.gateway, *words)
-        until(lambda: control.ask(self.settings.agent_socket, {"op": "status"}), 10, "the agent")
+        until(lambda: control.ask(self.settings.agent_socket, {"op": "status"}), 40, "the agent")
         return agent
 
     def start_advertiser(self):

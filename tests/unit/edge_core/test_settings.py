@@ -11,6 +11,7 @@ import pytest
 from edge_core import settings as module
 from edge_core.errors import ConfigurationError
 from edge_core.settings import SECTIONS, load, require_gateway
+from edge_core.settings_sections import Zone
 
 GOOD = """
 [site]
@@ -71,7 +72,7 @@ def test_the_environment_wins(write):
         ("10.77.1.0-10.77.15.250", "10.77.0.0-10.77.1.9", ["[lan] dhcp_range", "own"]),
         ("10.77.1.0-10.77.15.250", "10.77.2.0-10.77.1.0", ["[lan] dhcp_range", "lower"]),
         ("/64", "/48", ["[lan] ipv6", "/64"]),
-        ('interface = "wan0"', 'interface = "lan0"', ["[wan] interface", "two"]),
+        ('interface = "wan0"', 'interface = "lan0"', ["[lan] interface", "uplink"]),
         ('["192.0.2.53"]', '["dns.example.net"]', ["[wan] dns", "IP addresses"]),
         ("[portal]", "[portal]\ncolour = 3", ["[portal] colour", "hostname"]),
         ("[portal]", "[portl]", ["[portl]", "portal"]),
@@ -93,6 +94,53 @@ def test_bad_values_are_refused_with_file_key_and_remedy(write, old, new, words)
         load(path, {})
     assert str(path) in str(refusal.value)
     assert refusal.value.remedy
+    for word in words:
+        assert word in str(refusal.value)
+
+
+ZONE = """
+[[zone]]
+id = "staff"
+interface = "lan1"
+ipv4 = "10.78.0.1/24"
+ipv6 = "fd78::1/64"
+dhcp_range = "10.78.0.10-10.78.0.250"
+plans = ["badge"]
+isolation = false
+"""
+
+
+def test_further_zones_stand_beside_the_first(write):
+    """[lan] is the zone "main", as in a file without any [[zone]]; isolation is each zone's own or the common one."""
+    alone = load(write(GOOD), {}).zones
+    both = load(write(GOOD + ZONE), {}).zones
+    assert [zone.id for zone in alone] == ["main"]
+    assert both[0] == alone[0]
+    assert both[0].isolation is True
+    assert (both[1].id, both[1].plans, both[1].isolation) == ("staff", ("badge",), False)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ('id = "staff"', "", ["[zone 2] id", "missing"]),
+        ('id = "staff"', 'id = "main"', ["id", "'main'", "own"]),
+        ('interface = "lan1"', "", ["[zone staff] interface", "missing"]),
+        ('interface = "lan1"', 'interface = "lan0"', ["[zone staff] interface", "'main'"]),
+        ('interface = "lan1"', 'interface = "wan0"', ["[zone staff] interface", "uplink"]),
+        ('ipv6 = "fd78::1/64"', 'ipv6 = "fd77:0:0:1::9/64"', ["[zone staff] ipv6", "overlaps", "fd77:0:0:1::/64"]),
+        ("10.78.0.10-", "10.77.0.10-", ["[zone staff] dhcp_range", "outside"]),
+        ('interface = "lan1"', 'interface = "lan1"\nvlan = 20', ["[zone staff] vlan", "eth1.20"]),
+        ('interface = "lan1"', 'interface = "lan1"\nvlan = 5000', ["[zone staff] vlan", "4094"]),
+        ('plans = ["badge"]', 'plans = ["Le badge"]', ["[zone staff] plans", "short names"]),
+        ("isolation = false", "isolated = false", ["[zone staff] isolated", "isolation"]),
+        ("[[zone]]", "[zone]", ["[[zone]]", "two brackets"]),
+    ],
+)
+def test_zones_that_collide_are_refused_with_their_key_and_remedy(write, old, new, words):
+    """What two zones can't share, and what a zone lacks, is told with the zone's name."""
+    with pytest.raises(ConfigurationError) as refusal:
+        load(write(GOOD + ZONE.replace(old, new)), {})
     for word in words:
         assert word in str(refusal.value)
 
@@ -120,7 +168,7 @@ def test_every_setting_is_documented():
     """docs/settings.md has a row for each setting, with its default and its help."""
     text = (Path(__file__).parents[3] / "docs" / "settings.md").read_text(encoding="utf-8")
     missing = []
-    for name, kind in SECTIONS.items():
+    for name, kind in [*SECTIONS.items(), ("[zone]", Zone)]:
         for row in fields(kind):
             default = "required" if row.default is module.MISSING else repr(row.default or "").strip("'\"")
             if f"| `[{name}] {row.name}` | {default} | {row.metadata['help']} |" not in text:

@@ -15,7 +15,7 @@ NOW = 1_000_000.0
 MAC = key_mac("02:50:00:00:00:01")
 HOME = IPv4Address("10.77.0.10").packed
 VALUE = Value(0x80000005, NOW + 600)
-NONE = {"grant4": {}, "grant6": {}, "live": {}, "shape": {}, "blocked": {}}
+NONE = {"grant4": {}, "grant6": {}, "zone6": {}, "live": {}, "shape": {}, "blocked": {}}
 
 
 def test_a_grant_is_its_mark_its_mac_and_each_leased_address():
