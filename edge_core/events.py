@@ -153,6 +153,19 @@ class UplinkChanged(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ReleaseEnded(Event):
+    """An update ended (`outcome`: installed, rolled_back, refused) after so many seconds; `before` ran until then."""
+
+    type: ClassVar[str] = "eu.parvis.health.release.v1"
+    klass: ClassVar[str] = "health"
+    release: str
+    before: str
+    outcome: str
+    reason: str
+    seconds: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class VisitArrived(Event):
     """Somebody stands at the reception (`place`) for a company, and perhaps for one of its `host` records."""
 
@@ -275,5 +288,5 @@ class Touched(Event):
 ALL: tuple[type[Event], ...] = (
     Up, Gap, PresenceWindow, SessionStarted, SessionEnded, UsageRollup, RequestCreated, SurveyAnswered, UplinkChanged,
     DeviceChanged, ScreenHelped, VisitArrived, VisitAsked, VisitLeft, Down, UplinkMeasured, PagesRead, SearchesAsked,
-    Touched,
+    Touched, ReleaseEnded,
 )  # fmt: skip

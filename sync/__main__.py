@@ -21,6 +21,7 @@ from sync.downlink import Downlink
 from sync.enrolment.renewal import Renewal
 from sync.mqtt import Address, Link, address_of
 from sync.neighbours import Neighbours, offer
+from sync.release.carry import carry
 from sync.service import Service
 from sync.sharing import Sharing
 from sync.status import note_error
@@ -101,7 +102,11 @@ def run(configuration: Settings) -> None:
         signal.signal(signum, lambda number, _frame: stopped.append(number))
     connection = database.open_edge(configuration.edge_db)
     neighbours = Neighbours(configuration.content.neighbours)
-    downlink = Downlink(configuration, neighbours=lambda: neighbours.urls(clock.monotonic()))
+    downlink = Downlink(
+        configuration,
+        neighbours=lambda: neighbours.urls(clock.monotonic()),
+        carry=lambda said, road: carry(said, configuration, road),
+    )
     watch = ContentWatch(
         downlink.check,
         configuration.content.interval,

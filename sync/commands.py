@@ -19,6 +19,7 @@ from edge_core.errors import ParvisError, ProcessError
 from edge_core.store.replica import Replica
 from sync import stick
 from sync.downlink import Downlink
+from sync.release.carry import carry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -152,7 +153,9 @@ def content_status(config: Path, *, as_json: bool) -> None:
 @click.argument("place", type=click.Path(exists=True, path_type=Path))
 def content_import(config: Path, place: Path) -> None:
     """Take the content of a stick: PLACE is a folder, or a block device that is mounted read-only (as root)."""
-    with closing(Downlink(settings.load(config))) as downlink, bar() as progress:
+    configuration = settings.load(config)
+    carrying = Downlink(configuration, carry=lambda said, road: carry(said, configuration, road))
+    with closing(carrying) as downlink, bar() as progress:
 
         def told(done: int, total: int) -> None:
             progress("files", done, total)

@@ -16,7 +16,8 @@ from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Self
 
 from edge_core import logs
-from sync.downlink.repository_format import INDEX
+from sync.downlink.repository_format import INDEX, RELEASES
+from sync.release.carry import carried
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,6 +32,8 @@ _MIRRORED = re.compile(rf"(snapshots|segments)/{_SHA}\.jsonl\.zst")
 _BLOB = re.compile(rf"blobs/({_SHA})")
 _METADATA = re.compile(r"metadata/(?:(\d{1,10})\.)?([a-z0-9][a-z0-9_-]{0,99})\.json")
 _INDEX = re.compile(rf"targets/((?:publishers/[a-z0-9][a-z0-9_-]{{0,99}}/)?){_SHA}\.{re.escape(INDEX)}")
+_RELEASES = re.compile(rf"targets/releases/{_SHA}\.releases\.json")
+_BUNDLE = re.compile(rf"releases/({_SHA}\.tar)")
 _log = logs.get(__name__)
 
 
@@ -47,7 +50,14 @@ def located(name: str, settings: Settings) -> Path | None:
         return folder / f"{meta[2]}.json" if meta[1] or meta[2] == "timestamp" else None
     if index := _INDEX.fullmatch(name):
         return settings.tuf_dir / "targets" / urllib.parse.quote(f"{index[1]}{INDEX}", "")
-    return None
+    return _of_releases(name, settings)
+
+
+def _of_releases(name: str, settings: Settings) -> Path | None:
+    if _RELEASES.fullmatch(name):
+        return settings.tuf_dir / "targets" / urllib.parse.quote(RELEASES, "")
+    bundle = _BUNDLE.fullmatch(name)
+    return carried(settings) / bundle[1] if bundle else None
 
 
 def mirror(settings: Settings) -> Path:

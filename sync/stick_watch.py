@@ -18,6 +18,7 @@ from edge_core.errors import ParvisError
 from edge_core.hotplug import Change, Hotplug
 from sync import stick
 from sync.downlink import Downlink
+from sync.release.carry import carry
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -33,7 +34,8 @@ def main() -> int:
     signal.signal(signal.SIGTERM, _end)
     try:
         configuration = settings.load(parser.parse_args().config)
-        with closing(Downlink(configuration)) as downlink:
+        carrying = Downlink(configuration, carry=lambda said, road: carry(said, configuration, road))
+        with closing(carrying) as downlink:
 
             def tell(change: Change) -> None:
                 stick.react(change, configuration, downlink)

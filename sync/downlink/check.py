@@ -49,11 +49,16 @@ class Downlink:
         settings: Settings,
         fetcher: FetcherInterface | None = None,
         neighbours: Callable[[], Sequence[str]] = tuple,
+        carry: Callable[[bytes, Road], None] = lambda _said, _road: None,
     ) -> None:
-        """Take where the repository is and where content goes; nothing is opened yet. `neighbours`: whom to ask now."""
+        """Take where the repository is and where content goes; nothing is opened yet.
+
+        `neighbours`: whom to ask now. `carry` hears what the operator says of releases, and on which road.
+        """
         self._settings = settings
         self._fetcher = fetcher if fetcher is not None else HttpFetcher()
         self._neighbours = neighbours
+        self._carry = carry
         self._lock = threading.Lock()
         self._open: ContentDatabase | None = None
 
@@ -139,6 +144,7 @@ class Downlink:
             _log.warning("publisher_refused", publisher=name, reason=str(error))
         if found.index.version != database.version() and self._settings.content.share is None:
             self._await_neighbour(road)
+        self._carry(found.releases, road)
         now = clock.now()
         published = Published(found.index, digest(root), found.publishers, frozenset(found.refused))
         changed = apply_index(database, self._settings.blobs_dir, published, road, now, progress)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 INDEX = "index.json.zst"  # the one target of the TUF metadata; it names everything else by SHA-256
+RELEASES_ROLE, RELEASES = "releases", "releases/releases.json"  # who says what devices run, and in which target
 MAX_FILE = 64 << 20  # bytes of one snapshot, segment or blob as it is stored
 MAX_TEXT = 256 << 20  # bytes of a snapshot or segment once decompressed
 LANGUAGES = ("fr", "en", "es", "oc")

@@ -16,9 +16,9 @@ import urllib3
 from tuf.api import exceptions
 from tuf.ngclient import Updater, UpdaterConfig
 
-from edge_core.errors import ContentError
+from edge_core.errors import ContentError, ParvisError
 from sync.downlink.ownership import publisher_index
-from sync.downlink.repository_format import INDEX, Index, read_index
+from sync.downlink.repository_format import INDEX, RELEASES, RELEASES_ROLE, Index, read_index
 from sync.downlink.road import explain
 
 if TYPE_CHECKING:
@@ -51,11 +51,15 @@ def digest(root: bytes) -> str:
 
 @dataclass(frozen=True)
 class Signed:
-    """What a repository signs now: the park's index, those of other publishers, and why others of these are refused."""
+    """What a repository signs now: the park's index, those of other publishers, and why others of these are refused.
+
+    `releases`: what its operator says of releases (sync/release/channel.py); empty where that is nothing usable.
+    """
 
     index: Index
     publishers: Mapping[str, Index] = field(default_factory=dict)
-    refused: Mapping[str, ContentError] = field(default_factory=dict)
+    refused: Mapping[str, ParvisError] = field(default_factory=dict)
+    releases: bytes = b""
 
 
 def signed(road: Road, folder: Path, root: bytes) -> Signed:
@@ -78,20 +82,32 @@ def signed(road: Road, folder: Path, root: bytes) -> Signed:
     )
     index = _index(updater, INDEX, road)
     publishers: dict[str, Index] = {}
-    refused: dict[str, ContentError] = {}
+    refused: dict[str, ParvisError] = {}
     for name in index.publishers:
         try:
             publishers[name] = _index(updater, publisher_index(name), road)
         except ContentError as error:
             refused[name] = error
-    return Signed(index, publishers, refused)
+    try:
+        releases = _target(updater, RELEASES, road) or b""
+    except ParvisError as error:  # whatever is wrong with releases keeps no content away
+        releases, refused[RELEASES_ROLE] = b"", error
+    return Signed(index, publishers, refused, releases)
 
 
 def _index(updater: Updater, path: str, road: Road) -> Index:
+    data = _target(updater, path, road)
+    if data is None:
+        raise ContentError(f"The repository signs no usable {path}.", remedy="Publish it with `parvis publish`.")
+    return read_index(data)
+
+
+def _target(updater: Updater, path: str, road: Road) -> bytes | None:
+    """Return a small signed file; None where the repository signs none of that path, or one that is far too large."""
     try:
         target = updater.get_targetinfo(path)
         if target is None or target.length > _MAX_INDEX:
-            raise ContentError(f"The repository signs no usable {path}.", remedy="Publish it with `parvis publish`.")
+            return None
         cached = updater.find_cached_target(target)
         found = cached if cached is not None else updater.download_target(target)
     except exceptions.RepositoryError as error:
@@ -99,7 +115,7 @@ def _index(updater: Updater, path: str, road: Road) -> Index:
     except (exceptions.DownloadError, urllib3.exceptions.HTTPError) as error:
         raise explain(error, road.url) from error
     with open(found, "rb") as file:  # noqa: PTH123  # python-tuf answers a str
-        return read_index(file.read())
+        return file.read()
 
 
 def _begin_anew_for(root: bytes, folder: Path) -> None:

@@ -27,7 +27,7 @@ from sync.downlink.repository_format import (
     snapshot_path,
     write_index,
 )
-from sync.publish import changes, keys, publishers, signing, source
+from sync.publish import changes, keys, publishers, releasing, signing, source
 from sync.publish.folder import Folder
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def publish(
         # A snapshot goes on to name whoever once published here, or devices would take it for an older one.
         told = dict(before.contributions) if before else {}
         others = signing.Others(
-            publishers.delegations(each.publisher for each in theirs),
+            releasing.with_releases(publishers.delegations(each.publisher for each in theirs), key_folder),
             told | {each.publisher.name: each.meta for each in theirs},
         )
         changed = _differs(before, index, after, others)

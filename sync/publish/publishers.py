@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from securesystemslib.signer import Key
 
 _FILE = "publishers.json"
-RESERVED = ("root", "targets", "snapshot", "timestamp", "park")
+RESERVED = ("root", "targets", "snapshot", "timestamp", "park", "releases")
 
 
 @dataclass(frozen=True)

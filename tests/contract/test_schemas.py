@@ -64,6 +64,7 @@ BAD = [
     ("event.health.device.v1", ["data", "serial"], "X1"),
     ("event.health.screen.v1", ["data", "rung"], "hammer"),
     ("event.health.screen.v1", ["data", "count"], 0),
+    ("event.health.release.v1", ["data", "outcome"], "perhaps"),
     ("event.survey.answered.v1", ["data", "survey"], "A b"),
     ("event.survey.answered.v1", ["data", "device"], "x"),
     ("event.visit.arrived.v1", ["data", "name"], ""),

@@ -57,6 +57,9 @@ SAMPLES = [
         place="kiosk-1", start=0, seconds=3600, asked=25, unanswered=None, words=[{"text": "café", "askers": 10}]
     ),
     events.Touched(place="kiosk-1", start=0, seconds=3600, touches=120, visits=None),
+    events.ReleaseEnded(
+        release="parvis-0.2.0-1a2b3c4d-py311-aarch64", before="", outcome="refused", reason="Œuvre", seconds=0,
+    ),
     events.VisitArrived(
         visit=uuid7(), company="exemple-ardoise", host=None, name="Ĵ. Œuvre العربية", people=3, place="kiosk-hall",
         language="oc", announced=False,

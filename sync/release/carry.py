@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: EUPL-1.2
+"""Brings the bundle of a release that is this device's turn to where the installer finds it; installs nothing.
+
+It runs in `sync`, without any right over programs: the installer believes nothing of it and verifies everything again.
+"""
+
+from __future__ import annotations
+
+import platform
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edge_core import logs
+from edge_core.errors import ParvisError
+from sync.release import channel as channels
+
+if TYPE_CHECKING:
+    from edge_core.settings import Settings
+    from sync.downlink.road import Road
+
+DUE = "due"  # a file in the folder: its change wakes the installer (systemd/parvis-release.path)
+_log = logs.get(__name__)
+
+
+def carried(settings: Settings) -> Path:
+    """Return the folder of bundles that were fetched."""
+    return settings.device.state_dir / "releases"
+
+
+def place() -> str:
+    """Return what this device runs on, as bundles are named: py311-aarch64."""
+    return f"py{sys.version_info.major}{sys.version_info.minor}-{platform.machine()}"
+
+
+def running() -> str:
+    """Return the name of the release that this process is of; "" outside of a device."""
+    prefix = Path(sys.prefix)
+    return prefix.name if prefix.parent.name == "releases" else ""
+
+
+def carry(said: bytes, settings: Settings, road: Road) -> None:
+    """Fetch what the operator's word asks of this device, once. Never raises: content goes on without it."""
+    if not said or not running():
+        return
+    try:
+        word = channels.read(said)
+        bundle = word.wanted(settings.site.id, settings.device.id, place())
+        name = word.name(place())
+        folder = carried(settings)
+        target = folder / f"{bundle.sha256}.tar" if bundle is not None else None
+        if bundle is None or target is None or name == running():
+            return
+        if not (target.is_file() and target.stat().st_size == bundle.bytes):
+            for old in folder.glob("*.tar"):
+                old.unlink()
+            road.fetch_to(channels.bundle_path(bundle), bundle, target)
+        due = folder / DUE
+        told = f"{word.sequence} {name}\n"
+        if not due.is_file() or due.read_text(encoding="ascii") != told:
+            fresh = folder / f".{DUE}.new"
+            fresh.write_text(told, encoding="ascii")
+            fresh.replace(due)
+            _log.info("release_due", release=name, sequence=word.sequence)
+    except (ParvisError, OSError, ValueError) as error:
+        _log.warning("release_not_carried", reason=str(error))
