@@ -164,6 +164,11 @@ def seconds(raw: Any) -> int:
     return _whole(raw, 1, 366 * 86400, "a whole number of seconds, at least 1")
 
 
+def idle(raw: Any) -> int:
+    """Accept a duration of up to a year, or 0 for none."""
+    return _whole(raw, 0, 366 * 86400, "a whole number of seconds, or 0 for never")
+
+
 def count(raw: Any) -> int:
     """Accept a count."""
     return _whole(raw, 1, 1_000_000, "a whole number, at least 1")

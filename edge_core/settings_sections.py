@@ -185,6 +185,7 @@ class Access:
 
     duration: int = _row(parse.seconds, "Seconds that a session lasts where the park publishes no plan.", default=14400)
     pre_grant: int = _row(parse.seconds, "Seconds online while somebody signs in or reads an e-mail.", default=300)
+    idle: int = _row(parse.idle, "Seconds without a packet from a device that end its session; 0: never.", default=0)
 
 
 @dataclass(frozen=True, kw_only=True)

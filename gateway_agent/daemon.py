@@ -17,7 +17,7 @@ from edge_core import clock, logs, netlink, notify
 from edge_core.errors import ConfigurationError, NetworkError, ParvisError
 from edge_core.settings import load, require_gateway
 from edge_core.store import database, followed
-from gateway_agent import failover, network, nft_state, quota
+from gateway_agent import failover, idle, network, nft_state, quota
 from gateway_agent.accounting import Accounting
 from gateway_agent.control import Control
 from gateway_agent.counting import Counting
@@ -64,7 +64,7 @@ class Agent:
         self._places = Places(settings)
         self._counting = Counting(settings, self._store)
         self._timekeeper = Timekeeper(self._store)
-        self._quota = quota.Watch()
+        self._quota, self._idle = quota.Watch(), idle.Watch()
         self._watch = Watch(settings, on_second=self._take_up_way())
         self._stopping = self._anew = False
         self._pulse = notify.Pulse()
@@ -117,6 +117,7 @@ class Agent:
             self._step("look", lambda: self._accounting.look(clock.now()))
             took = clock.monotonic() - moment
             soon = self._end_spent(moment)
+            self._step("idle", lambda: self._end_idle(moment))
             self._due["look"] = moment + max(min(_LOOK_SECONDS, soon), took * _LOOK_SHARE)
         if moment >= self._due["probe"]:
             self._due["probe"] = moment + _PROBE_SECONDS
@@ -156,6 +157,15 @@ class Agent:
             self._step("quota", lambda: followed.end(self._store, over, "quota", clock.now()))
             self._step("reconcile", self._reconcile)
         return soon
+
+    def _end_idle(self, moment: float) -> None:
+        """End the sessions whose device has sent nothing for as long as the settings allow."""
+        patience = self._settings.access.idle
+        if patience:
+            sent = {grant.id: self._accounting.total(grant.id).up_packets for grant in self._enforcement.active}
+            if over := self._idle.judge(sent, patience, moment):
+                followed.end(self._store, over, "idle", clock.now())
+                self._reconcile()
 
     def _observe(self) -> None:
         granted, leased = self._enforcement.active, self._enforcement.addresses()

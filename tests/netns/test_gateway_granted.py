@@ -218,3 +218,21 @@ def settled(guest):
     first = wire(guest)
     time.sleep(0.3)
     return first == wire(guest)
+
+
+def test_a_device_that_sends_nothing_is_over_and_one_that_does_is_not(bare_zone):
+    """[access] idle ends the silent session, told as "idle"; whoever exchanges something goes on."""
+    bare_zone.write_config("[access]\nidle = 10\n")
+    bare_zone.start()
+    silent, busy = (bare_zone.guest().join() for _ in range(2))
+    grant = bare_zone.grant(silent)
+    other = bare_zone.grant(busy)
+    silent.connect(bare_zone.WEB4, 80).close()
+
+    def over():
+        busy.connect(bare_zone.WEB4, 80).close()
+        return bare_zone.rows("SELECT end_reason FROM grants WHERE id = ? AND ended_at IS NOT NULL", grant.id)
+
+    assert until(over, 60, "the end of the silent session") == [("idle",)]
+    assert bare_zone.rows("SELECT ended_at FROM grants WHERE id = ?", other.id) == [(None,)]
+    assert busy.get(f"http://{bare_zone.WEB4}/")[0] == 200

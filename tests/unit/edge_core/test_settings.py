@@ -84,6 +84,7 @@ def test_the_environment_wins(write):
         ("[portal]", '[mail]\nserver = "mail.example.net"\n[portal]', ["[mail] server", "smtp://"]),
         ("[portal]", '[mail]\nserver = "smtp://mail.example.net"\n[portal]', ["[mail] sender", "together"]),
         ("[portal]", '[mail]\nsender = "a@b.example\\nBcc: c"\n[portal]', ["[mail] sender", "wifi@parc.example"]),
+        ("[portal]", "[access]\nidle = -5\n[portal]", ["[access] idle", "never"]),
         ("[portal]", "[portal", ["TOML", "line"]),
     ],
 )
