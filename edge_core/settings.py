@@ -13,12 +13,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edge_core import identity, settings_zones
+from edge_core import desired, identity, settings_zones
 from edge_core.errors import ConfigurationError
 from edge_core.settings_sections import (
     Access,
     Broker,
     Content,
+    Desired,
     Desk,
     Device,
     Enforcement,
@@ -58,6 +59,7 @@ class Settings:
     mqtt: Mqtt
     broker: Broker
     content: Content
+    desired: Desired
     access: Access
     walled_garden: WalledGarden
     sign_in: SignIn
@@ -150,6 +152,7 @@ SECTIONS: dict[str, type[Any]] = {
     "mqtt": Mqtt,
     "broker": Broker,
     "content": Content,
+    "desired": Desired,
     "access": Access,
     "walled_garden": WalledGarden,
     "sign_in": SignIn,
@@ -168,10 +171,13 @@ _PAIRS = (
 _GATEWAY_NEEDS = (("lan", "interface"), ("lan", "ipv4"), ("lan", "dhcp_range"), ("wan", "interface"), ("wan", "dns"))
 
 
-def load(path: Path | str, environ: Mapping[str, str] = os.environ) -> Settings:
-    """Read and check the configuration.
+def load(
+    path: Path | str, environ: Mapping[str, str] = os.environ, wished: Mapping[str, int] | None = None
+) -> Settings:
+    """Read and check the configuration: the file, beneath it the identity, above it what the platform wishes.
 
-    Raises ConfigurationError naming the file, the key, what is expected and the remedy.
+    `wished` stands for the wishes that are kept, to try others. Raises ConfigurationError naming the file, the key,
+    what is expected and the remedy.
     """
     source = Path(path).absolute()
     raw = _read(source)
@@ -182,7 +188,7 @@ def load(path: Path | str, environ: Mapping[str, str] = os.environ) -> Settings:
             f"{source}: there is no section [{unknown[0]}].",
             remedy=f"Known sections: {', '.join(SECTIONS)}, and [[zone]]. Correct its name or remove it.",
         )
-    raw = _with_identity(source, raw, environ)
+    raw = _with_layers(source, raw, environ, wished)
     sections = {name: _section(source, name, kind, raw.get(name, {}), environ) for name, kind in SECTIONS.items()}
     settings = Settings(source=source, further=further, **sections)
     _check_together(settings)
@@ -204,16 +210,23 @@ def read_file(source: Path) -> dict[str, Any]:
     return {name: rows for name, rows in raw.items() if isinstance(rows, dict)}
 
 
-def _with_identity(source: Path, raw: dict[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:
-    """Add what `parvis enroll` brought, beneath what the file says."""
+def _with_layers(
+    source: Path, raw: dict[str, Any], environ: Mapping[str, str], wished: Mapping[str, int] | None
+) -> dict[str, Any]:
+    """Add what `parvis enroll` brought, beneath what the file says, and what the platform wishes, above it."""
     device = raw.get("device")
     place = environ.get("PARVIS_DEVICE_STATE_DIR") or (device.get("state_dir") if isinstance(device, dict) else None)
     if not isinstance(place, str) or not place:
         return raw
+    state_dir = Path(place).expanduser().absolute()
     try:
-        return identity.layer(Path(place).expanduser().absolute(), raw)
+        raw = identity.layer(state_dir, raw)
     except ConfigurationError as error:
         raise ConfigurationError(f"{source}: {error.message}", remedy=error.remedy) from error
+    wishes = raw.get("desired")
+    if isinstance(wishes, dict) and wishes.get("accept") is False:
+        return raw
+    return desired.layer(desired.in_force(desired.read(state_dir)) if wished is None else wished, raw)
 
 
 def _read(source: Path) -> dict[str, Any]:

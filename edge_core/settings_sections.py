@@ -180,6 +180,14 @@ class Content:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Desired:
+    """Settings that the platform may change."""
+
+    accept: bool = _row(parse.yes_or_no, "Whether the platform may change the settings on its list.", default=True)
+    patience: int = _row(parse.seconds, "Seconds to be well again after such a change; else it is undone.", default=90)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Access:
     """What accepting the terms gives."""
 

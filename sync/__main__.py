@@ -11,7 +11,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from edge_core import __version__, broker, clock, events, logs, settings
+from edge_core import __version__, broker, clock, events, health, logs, reread, settings
 from edge_core.errors import ParvisError
 from edge_core.store import budget, database, escalation, lives, outbox, retention
 from edge_core.web import dates
@@ -26,6 +26,7 @@ from sync.service import Service
 from sync.sharing import Sharing
 from sync.status import note_error
 from sync.uplink import Limits
+from sync.wishes import Wishes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -117,7 +118,8 @@ def run(configuration: Settings) -> None:
     _tell_start(connection, configuration)
     kept = configuration.kiosk.visit_days * 86400.0
     forgetting = retention.Forgetting(connection, clock.monotonic(), kept)
-    parts = _Parts(configuration, connection, watch, neighbours, witness, forgetting, Counter())
+    wishes = _wishes(configuration)
+    parts = _Parts(configuration, connection, watch, neighbours, witness, forgetting, Counter(), wishes)
     sharing = _share(configuration)
     offered = offer(configuration.content.share[0], sharing.port) if sharing and configuration.content.share else b""
     watch.start()
@@ -148,6 +150,24 @@ class _Parts:
     witness: lives.Witness
     forgetting: retention.Forgetting
     counts: Counter[str]
+    wishes: Wishes | None
+
+
+def _wishes(configuration: Settings) -> Wishes | None:
+    """Return what follows the platform's wishes, where it may have any.
+
+    `parvis run` is told to read settings again; under systemd a path unit sees the file change.
+    """
+    if not configuration.desired.accept:
+        return None
+    return Wishes(
+        configuration.device.state_dir,
+        check=lambda wished: settings.load(configuration.source, wished=wished),
+        well=lambda: health.answering(configuration),
+        reread=lambda: reread.hang_up(configuration.run_dir),
+        clock=clock.monotonic,
+        patience=configuration.desired.patience,
+    )
 
 
 def _serve(parts: _Parts, offered: bytes, stopping: Callable[[], bool]) -> Service:
@@ -171,6 +191,7 @@ def _serve(parts: _Parts, offered: bytes, stopping: Callable[[], bool]) -> Servi
         offer=offered,
         tend=lambda: _tend(parts, epoch, visits),
         exchange=visits if _receives_people(parts.configuration) else None,
+        wishes=parts.wishes,
     )
     service.run(stopping)
     return service

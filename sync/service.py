@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from edge_core import logs, notify
 from edge_core.errors import StoreError
@@ -20,6 +20,7 @@ from sync import birth
 from sync.batches import MAX_BODY, Packed, flaw, pack
 from sync.mqtt import Connected, Disconnected, Message
 from sync.replies import RefusedReplyError, Replies, Reply, parse
+from sync.telling import Telling, Who
 from sync.uplink import Verdict, Window, read_ack
 
 if TYPE_CHECKING:
@@ -30,13 +31,11 @@ if TYPE_CHECKING:
     from sync.exchange import Exchange
     from sync.mqtt import Link, Notice
     from sync.uplink import Limits
+    from sync.wishes import Wishes
 
 _log = logs.get(__name__)
 _TURN = 0.05  # seconds: an event that is appended leaves within this time; one look costs some 50 µs
-_BIRTH_SECONDS = 3.0
-_BIRTH_SHARE = 20  # counting a long outbox takes a while: at most a twentieth of the time goes into it
 _STUMBLE_SECONDS = 1.0
-_OFFER_SECONDS = 300.0
 _TEND_SECONDS = 2.0
 _MAX_UNCONFIRMED = 100
 _MAX_GAPS = 500
@@ -70,6 +69,7 @@ class Service:
         offer: bytes = b"",
         tend: Callable[[], None] | None = None,
         exchange: Exchange | None = None,
+        wishes: Wishes | None = None,
     ) -> None:
         self.window = Window(outbox.epoch(connection), limits)
         self.counts = counts
@@ -78,18 +78,19 @@ class Service:
         self._feed = f"parvis/1/{settings.site.id}/feed"
         self._connection = connection
         self._link = link
-        self._clock, self._wall, self._boot = clock, wall, boot
-        self._content_version, self._poke = content_version, poke
-        self._hear_offer, self._offer = hear, offer
-        self._offer_due = 0.0
+        self._clock, self._wall = clock, wall
+        self._poke = poke
+        self._hear_offer = hear
         self.restored, self._heard, self._beyond, self._greeted_by = False, False, 0, 0.0
         self._tend, self._tend_due = tend, 0.0
         self._exchange = exchange
+        who = Who(self._root, self.window.epoch, boot)
+        self._telling = Telling(
+            who, connection, self._publish, content_version=content_version, offer=offer, wishes=wishes
+        )
         self._replies = Replies(connection)
         self._acked: tuple[str, int] | None = None
         self._inbox: list[Reply] = []
-        self._birth_due = 0.0
-        self._birth_told: Any = None
         self._gaps_upto = 0
         self._resume = 0.0
         self._stumbles = 0
@@ -123,7 +124,7 @@ class Service:
             self.window.connect(self._clock())
             self._greeted_by = self._clock() + self.window.limits.greeting
             self._new_round()
-            self._birth_due, self._birth_told, self._offer_due = 0.0, None, 0.0
+            self._telling.connected()
             self._publish(birth.state(self._root, self.window.epoch, online=True))
             if self._exchange is not None:
                 self._exchange.again()
@@ -136,12 +137,10 @@ class Service:
             self._poke()
         elif message.topic == f"{self._root}/ack":
             self._hear(message.payload)
-        elif message.topic.endswith("/live/content"):
-            if self._hear_offer is not None and not message.topic.startswith(f"{self._root}/"):
-                self._hear_offer(message.payload)
-        elif message.topic.endswith("/live/visits"):
-            if self._exchange is not None and not message.topic.startswith(f"{self._root}/"):
-                self._exchange.hear(message.payload)
+        elif message.topic == f"{self._root}/desired":
+            self._telling.hear_wish(message.payload)
+        elif "/live/" in message.topic:
+            self._receive_live(message)
         elif message.topic.startswith(f"{self._root}/reply/"):
             try:
                 reply = parse(message.payload)
@@ -149,6 +148,15 @@ class Service:
                     self._inbox.append(reply)
             except RefusedReplyError as error:
                 self._refuse("reply", str(error))
+
+    def _receive_live(self, message: Message) -> None:
+        """Take what another device of the site shows."""
+        if message.topic.startswith(f"{self._root}/"):
+            return
+        if message.topic.endswith("/live/content") and self._hear_offer is not None:
+            self._hear_offer(message.payload)
+        elif message.topic.endswith("/live/visits") and self._exchange is not None:
+            self._exchange.hear(message.payload)
 
     def _hear(self, payload: bytes) -> None:
         """Keep the highest acknowledgement that may be believed; it is judged again when it is written down."""
@@ -190,8 +198,8 @@ class Service:
             if self.window.tries == _SUSPICIOUS:
                 self._inspect()
         self._send()
-        self._tell_birth()
-        self._tell_offer()
+        if not self._telling.turn(self._clock, self._wall, connected=self._link.connected):
+            self._refuse("desired", "malformed")
         if self._tend is not None and self._clock() >= self._tend_due:
             self._tend_due = self._clock() + _TEND_SECONDS
             self._tend()
@@ -273,29 +281,6 @@ class Service:
                     outbox.set_aside(self._connection, seq, name, reason, self._wall())
                 self.counts["set_aside"] += 1
                 _log.error("row_set_aside", seq=seq, flaw=reason, limit=MAX_BODY)
-
-    def _tell_birth(self) -> None:
-        now = self._clock()
-        if not self._link.connected or now < self._birth_due:
-            return
-        account, oldest, content = (
-            outbox.account(self._connection), outbox.oldest(self._connection), self._content_version()
-        )  # fmt: skip
-        self._birth_due = now + max(_BIRTH_SECONDS, _BIRTH_SHARE * (self._clock() - now))
-        if (account, oldest, content) == self._birth_told:
-            return
-        message = birth.birth(
-            self._root, epoch=self.window.epoch, boot=self._boot, account=account, oldest=oldest, content=content,
-            now=self._wall(),
-        )  # fmt: skip
-        if self._publish(message):
-            self._birth_told = (account, oldest, content)
-
-    def _tell_offer(self) -> None:
-        """Tell the site's devices, and nobody beyond, where content can be taken from."""
-        if self._offer and self._link.connected and self._clock() >= self._offer_due:
-            self._offer_due = self._clock() + _OFFER_SECONDS
-            self._publish(Message(f"{self._root}/live/content", self._offer))
 
     def _new_round(self) -> None:
         self._gaps_upto = 0

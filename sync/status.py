@@ -14,7 +14,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from edge_core import clock, settings
+from edge_core import clock, desired, settings
 from edge_core.store import database, outbox
 from edge_core.store.replica import Replica
 
@@ -72,6 +72,11 @@ def status(config: Path, *, as_json: bool) -> None:
         else f"Content: version {content['version']}, verified {span(content['checked_seconds'])} ago.",
         highlight=False,
     )  # fmt: skip
+    if (wish := facts["settings"])["generation"] is not None:
+        held = ", ".join(f"{name} = {value}" for name, value in wish["in_force"].items()) or "none"
+        why = f" ({wish['reason']})" if wish["reason"] else ""
+        said = f"Settings from the platform: {held}; wish {wish['generation']} {wish['state']}{why}."
+        console.print(said, highlight=False, markup=False, soft_wrap=True)
     for what, error in facts["errors"].items():
         told = f"[yellow]Last error ({what}, {span(error['seconds'])} ago):[/]"
         console.print(told, error["reason"].replace("[", "\\["), highlight=False, soft_wrap=True)
@@ -104,8 +109,17 @@ def gather(configuration: Settings, connection: sqlite3.Connection, now: float) 
             "applied_seconds": None if state.applied_at is None else max(0, round(now - state.applied_at)),
             "checked_seconds": None if state.checked_at is None else max(0, round(now - state.checked_at)),
         },
+        "settings": _settings(configuration),
         "errors": errors,
     }
+
+
+def _settings(configuration: Settings) -> dict[str, Any]:
+    """Return what the platform last wished for, what became of it, and which of its settings hold."""
+    kept = desired.read(configuration.device.state_dir)
+    told = kept.get("told")
+    told = told if isinstance(told, dict) else {}
+    return {**{key: told.get(key) for key in ("generation", "state", "reason")}, "in_force": desired.in_force(kept)}
 
 
 def span(seconds: float | None) -> str:

@@ -17,6 +17,7 @@ from contracts.conformance import registry, requirements, table
 from contracts.conformance.checks import (  # noqa: F401 - they register themselves
     device_around,
     device_events,
+    device_settings,
     platform_acks,
     platform_around,
     platform_events,
@@ -115,7 +116,7 @@ def _choose(side: str, only: Sequence[str]) -> list[Requirement]:
     if wrong:
         raise click.BadParameter(f"{', '.join(sorted(wrong))}: not in the contract", param_hint="--only")
     # What watches the others comes last: it judges all that was heard.
-    last = {"device": {"R-002", "R-004", "R-304", "R-701", "R-802", "R-803"}, "platform": {"R-002", "R-803"}}[side]
+    last = {"device": {"R-002", "R-004", "R-304", "R-701", "R-802"}, "platform": {"R-002", "R-803"}}[side]
     return sorted(
         (one for one in known if one.binds(side) and (not only or one.id in only)), key=lambda o: o.id in last
     )

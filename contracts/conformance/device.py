@@ -39,7 +39,7 @@ class PlatformSubject:
         """Connect; a platform's every word to this device is heard from now on."""
         self.root = f"{ROOT}/{self.site}/{self.device}"
         self.feed = f"{ROOT}/{self.site}/feed"
-        below = ("ack", "reply/+", "desired")
+        below = ("ack", "reply/+", "desired", "live/+")
         self.link = Link(self.access, [*(f"{self.root}/{one}" for one in below), self.feed])
         self.boot = str(uuid.uuid4())
         self._automatic: bool | None = None

@@ -3,15 +3,13 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import signal
 import subprocess
 from pathlib import Path
 
 import click
 
-from edge_core import leftovers, roles
+from edge_core import reread
 from edge_core.cli import options
 from edge_core.errors import ProcessError
 from edge_core.settings import load, require_gateway
@@ -31,10 +29,7 @@ def reload(config: str) -> None:
     settings = load(config)
     if settings.lan.interface:
         require_gateway(settings)
-    running = [pid for role in roles.ROLES for pid in leftovers.alive(settings.run_dir / f"{role}.run")]
-    if running:
-        for pid in running:
-            os.kill(pid, signal.SIGHUP)
+    if reread.hang_up(settings.run_dir):
         click.echo("Told `parvis run` to read its settings again; its log says what came of it.")
     elif _SYSTEMD.is_dir() and shutil.which("systemctl"):
         _by_systemd(gateway=bool(settings.lan.interface))

@@ -132,11 +132,11 @@ def _retain() -> None:
     _put(link.Link, "publish", publish)
 
 
-def _desire() -> None:
+def _speak_for_the_site() -> None:
     def publish(self: link.Link, topic: str, payload: bytes) -> None:
         _link_publish(self, topic, payload)
         if topic.endswith("/ack"):
-            _link_publish(self, topic.removesuffix("ack") + "desired", b'{"generation": 1, "settings": {}}')
+            _link_publish(self, topic.removesuffix("ack") + "live/content", b"{}")
 
     _put(link.Link, "publish", publish)
 
@@ -174,7 +174,7 @@ BREAKAGES: dict[str, Callable[[], None]] = {
     "R-502": _believe_every_will,
     "R-702": _set(wire, "redact", lambda text: text),
     "R-703": _raw_page,
-    "R-803": _desire,
+    "R-803": _speak_for_the_site,
 }
 
 

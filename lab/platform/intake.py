@@ -9,7 +9,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from lab.platform import ingest, ledger, replies, wire
+from lab.platform import ingest, ledger, replies, wire, wishes
 from lab.platform.contract import Contract, Event, Invalid
 
 if TYPE_CHECKING:
@@ -44,7 +44,8 @@ class Intake:
             _count_refusal(work, str(refusal))
             return
         device = ingest.device_id(work.connection, where.site, where.device, work.now)
-        ways = {"events": self._events, "state": self._state, "birth": self._birth, "replied": self._replied}
+        ways = {"events": self._events, "state": self._state, "birth": self._birth,
+                "replied": self._replied, "reported": self._reported}  # fmt: skip
         try:
             ways[where.what](work, device, where, payload)
         except wire.RefusedError as refusal:
@@ -91,6 +92,10 @@ class Intake:
     def _replied(self, work: Work, device: int, _where: Topic, payload: bytes) -> None:
         replied = self._contract.message("replied", payload)
         replies.confirm(work.connection, device, replied["epoch"], int(replied["n"]))
+
+    def _reported(self, work: Work, device: int, _where: Topic, payload: bytes) -> None:
+        if payload:
+            wishes.note(work.connection, device, self._contract.message("reported", payload), work.now)
 
 
 def settle(work: Work) -> list[tuple[str, bytes]]:

@@ -13,7 +13,7 @@ import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
 from lab.platform.inbox import Inbox, Message
-from lab.platform.wire import MESSAGE_LIMIT, ROOT, SUBSCRIPTIONS
+from lab.platform.wire import MESSAGE_LIMIT, RETAINED, ROOT, SUBSCRIPTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -74,7 +74,7 @@ class Link:
     def publish(self, topic: str, payload: bytes) -> None:
         """Send with QoS 1; while the broker is away nothing is queued, for each birth brings what is due (R-203)."""
         if self.up:
-            self._client.publish(topic, payload, qos=1)
+            self._client.publish(topic, payload, qos=1, retain=topic.endswith(RETAINED))
 
     def publish_feed(self, site: str, version: int) -> bool:
         """Tell a site the content version, retained (R-602); False while the broker is away."""

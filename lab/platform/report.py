@@ -7,6 +7,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from lab.platform import wishes
 from lab.platform.replies import DECISIONS
 
 if TYPE_CHECKING:
@@ -94,6 +95,7 @@ def _device(connection: Connection, row: Any) -> dict[str, Any]:
         "set_aside": row["aside"],
         "account": birth.get("account"),
         "verdict": asdict(verdict),
+        "desired": wishes.shown(connection, row["id"]),
         **{key: row[key] for key in ("epoch", "seen_at", "gaps", "refused", "replies", "replied")},
     }
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-VERSION = 3
+VERSION = 4
 _ROWS = 200  # of at most ten values: SQLite takes 32,766 in a statement
 _TABLES = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
@@ -78,6 +78,11 @@ CREATE TABLE requests (
     subject TEXT NOT NULL,
     data TEXT NOT NULL, place TEXT, at REAL NOT NULL, state TEXT NOT NULL, reason TEXT, reference TEXT
 ) STRICT;
+-- What somebody here wishes for, and what the device said last; without a wish the generation is 0.
+CREATE TABLE wishes (
+    device INTEGER NOT NULL, generation INTEGER NOT NULL, settings TEXT NOT NULL, at REAL NOT NULL,
+    reported INTEGER NOT NULL DEFAULT 0, state TEXT, reason TEXT, PRIMARY KEY (device)
+) STRICT, WITHOUT ROWID;
 CREATE TABLE replies (
     device INTEGER NOT NULL, n INTEGER NOT NULL, request TEXT NOT NULL, state TEXT NOT NULL, reason TEXT,
     reference TEXT,

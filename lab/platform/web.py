@@ -26,7 +26,7 @@ from flask import (
 )
 from werkzeug.exceptions import HTTPException
 
-from lab.platform import chart, replies, report, store, visits, words
+from lab.platform import chart, replies, report, store, visits, wishes, words
 from lab.platform.inbox import Decision, Inbox
 from lab.platform.origin import only_from_our_page
 
@@ -120,6 +120,7 @@ def page() -> str:
         charts=_charts(language), t=words.LANGUAGES[language], verdicts=words.VERDICTS[language], now=time.time(),
         states=words.STATES[language], kinds=words.EVENTS[language], language=language, words=words,
         token=current_app.extensions["token"], sites=visits.sites(_store()), pass_of=visits.pass_of,
+        settings=wishes.known(),
     )  # fmt: skip
 
 
@@ -155,16 +156,31 @@ def decide(key: Any) -> ResponseReturnValue:
     state, reason = request.form.get("decision", ""), request.form.get("reason", "")[:500] or None
     if state not in {"accepted", "rejected", "waitlisted", "done"}:
         abort(400)
+    _change(lambda connection: replies.answer(connection, str(key), state, reason, time.time()), missing=409)
+    return redirect(url_for(".page", lang=_known(request.form.get("lang")), _anchor="requests"), 303)
+
+
+@pages.post("/devices/<site>/<name>/desired")
+def wish(site: str, name: str) -> ResponseReturnValue:
+    """Wish for settings of a device; an empty field leaves that setting to the device's own file."""
+    only_from_our_page()
+    settings = wishes.read(request.form)
+    if settings is None:
+        abort(400)
+    _change(lambda connection: wishes.ask(connection, site, name, settings, time.time()), missing=404)
+    return redirect(url_for(".page", lang=_known(request.form.get("lang")), _anchor="devices"), 303)
+
+
+def _change(change: Callable[[Connection], int | None], missing: int) -> None:
+    """Have the writer do something; abort with `missing` where it can't be done so, 503 where the store fails."""
     done: Future[Any] = Future()
-    change = Decision(lambda connection: replies.answer(connection, str(key), state, reason, time.time()), done)
-    _around().inbox.put(change)
+    _around().inbox.put(Decision(change, done))
     try:
         device = done.result(timeout=5)
     except (NotInTime, sqlite3.Error):
         abort(503)
     if device is None:
-        abort(409)
-    return redirect(url_for(".page", lang=_known(request.form.get("lang")), _anchor="requests"), 303)
+        abort(missing)
 
 
 @pages.get("/repository/<path:name>")

@@ -11,13 +11,14 @@ from typing import Any
 import orjson
 
 ROOT = "parvis/1"
-SUBSCRIPTIONS = tuple(f"{ROOT}/+/+/{rest}" for rest in ("state", "birth", "ev/+", "replied"))
+SUBSCRIPTIONS = tuple(f"{ROOT}/+/+/{rest}" for rest in ("state", "birth", "ev/+", "replied", "reported"))
+RETAINED = ("/desired",)
 MESSAGE_LIMIT = 1 << 20
 UNPACKED_LIMIT = 8 << 20
 BATCH_LIMIT = 1000
 _TOPIC = re.compile(
     rf"{ROOT}/(?P<site>[A-Za-z0-9][A-Za-z0-9._-]{{0,62}})/(?P<device>[A-Za-z0-9][A-Za-z0-9._-]{{0,62}})/"
-    r"(?:(?P<what>state|birth|replied)|ev/(?P<klass>health|presence|usage|order|visit))"
+    r"(?:(?P<what>state|birth|replied|reported)|ev/(?P<klass>health|presence|usage|order|visit))"
 )
 _ADDRESS = re.compile(r"(?:[0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}|(?:[0-9A-Fa-f]{4}\.){2}[0-9A-Fa-f]{4}")
 _BARE_ADDRESS = re.compile(r"(?<![0-9A-Za-z-])(?=[0-9]*[A-Fa-f])[0-9A-Fa-f]{12}(?![0-9A-Za-z-])")
@@ -29,7 +30,7 @@ class RefusedError(Exception):
 
 @dataclass(frozen=True)
 class Topic:
-    """Who sent it and what it is: `what` is state, birth, replied or events; `klass` is set for events only."""
+    """Who sent it and what it is: `what` is a topic's last word, or events, with their `klass`."""
 
     site: str
     device: str

@@ -10,7 +10,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from lab.platform import intake, replies, store
+from lab.platform import intake, replies, store, wishes
 from lab.platform.inbox import Decision, Inbox, Message
 from lab.platform.intake import Intake, Work, settle
 
@@ -116,7 +116,7 @@ class Writer(threading.Thread):
             decision.done.set_result(device)
 
     def _send_replies(self, device: int) -> None:
-        for topic, payload in replies.uncovered(self._connection, device):
+        for topic, payload in replies.uncovered(self._connection, device) + wishes.waiting(self._connection, device):
             self._publish(topic, payload)
 
     def _fail(self, items: list[Message | Decision], error: Exception) -> None:

@@ -13,7 +13,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 UNITS = ROOT / "systemd"
 SERVICES = sorted(path.name for path in UNITS.glob("*.service"))
-BY_PATH = {"parvis-reread.service", "parvis-order.service"}  # started by a path, for a moment
+ROOTS = {"parvis-order.service", "parvis-reload.service"}  # systemd believes nobody else
+BY_PATH = {"parvis-reread.service", *ROOTS}  # started by a path, for a moment
 LASTING = [name for name in SERVICES if name not in BY_PATH]
 OTHERS = sorted(path.name for kind in ("socket", "path") for path in UNITS.glob(f"*.{kind}"))
 ALL = sorted([*SERVICES, *OTHERS, "parvis.target"])
@@ -159,7 +160,7 @@ def test_every_user_is_made():
         for line in (UNITS / "sysusers.d/parvis.conf").read_text().splitlines()
         if line[:1] in ("u", "g")
     }
-    used = {value(name, key) for name in SERVICES if name != "parvis-order.service" for key in ("User", "Group")}
+    used = {value(name, key) for name in SERVICES if name not in ROOTS for key in ("User", "Group")}
     for line in (UNITS / "tmpfiles.d/parvis.conf").read_text().splitlines():
         if line and not line.startswith("#"):
             used |= set(line.split()[3:5])

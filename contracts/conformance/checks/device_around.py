@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: EUPL-1.2
-"""A device's connection, the replies that it applies, what it believes and what it never tells: R-403 to R-803."""
+"""A device's connection, the replies that it applies, what it believes and what it never tells: R-403 to R-802."""
 
 from __future__ import annotations
 
@@ -162,16 +162,3 @@ def closed(d: DeviceSubject) -> str:
         require(flaw is None, f"{events[0]['type']}: {flaw}")
         types.add(events[0]["type"])
     return f"{len(d.arrivals)} events of {len(types)} types have the members of their schemas alone"
-
-
-@check("device", "R-803")
-def reserved(d: DeviceSubject) -> str:
-    """Publish a desired; nothing may follow."""
-    birth = d.need_birth()
-    d.link.publish(f"{d.root}/desired", {"generation": 3, "settings": {"access.duration": 7200}}, retain=True)
-    d.pause(2)
-    d.link.publish(f"{d.root}/desired", b"", retain=True)
-    spoken = [h.topic.removeprefix(d.root) for h in d.link.heard if re.search(r"/(reported|live/.+)$", h.topic)]
-    require(not spoken, f"spoke on {spoken[:3]}, which are reserved")
-    require(d.need_birth()["epoch"] == birth["epoch"], "a desired made it begin anew")
-    return "a desired was ignored; nothing on reported and live"
