@@ -6,13 +6,13 @@ from __future__ import annotations
 import http.client
 import shutil
 import socket
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from edge_core import broker, clock, control, roles, settings_zones
 from edge_core.certificate import judge
+from edge_core.doctor.finding import Finding
 from edge_core.errors import ParvisError
 from edge_core.store import database, outbox
 from edge_core.store.replica import Replica
@@ -23,16 +23,6 @@ if TYPE_CHECKING:
     from edge_core.settings import Settings
 
 _CAP_NET_ADMIN = 12
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What a check saw: `state` is "ok", "warning" or "failed"; a remedy goes with the last two."""
-
-    check: str
-    state: str
-    seen: str
-    remedy: str = ""
 
 
 def privilege(_: Settings) -> Finding:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
@@ -12,8 +13,11 @@ from rich.markup import escape  # what was seen may hold brackets, such as [lan]
 from rich.table import Table
 
 from edge_core.cli import options
-from edge_core.doctor import checks
+from edge_core.doctor import checks, kiosk
 from edge_core.settings import Settings, load
+
+if TYPE_CHECKING:
+    from edge_core.doctor.finding import Finding
 
 _MARKS = {"ok": "[green]✔[/]", "warning": "[yellow]![/]", "failed": "[red]✘[/]"}
 
@@ -35,7 +39,7 @@ def doctor(role: str, config: str, *, as_json: bool) -> None:
     sys.exit(1 if any(one.state == "failed" for one in found) else 0)
 
 
-def findings(role: str, settings: Settings) -> list[checks.Finding]:
+def findings(role: str, settings: Settings) -> list[Finding]:
     """Run every check of a role, in the order in which a person would look."""
     chosen = list(checks.ALWAYS)
     if role in ("kiosk", "site"):
@@ -43,4 +47,5 @@ def findings(role: str, settings: Settings) -> list[checks.Finding]:
     if role in ("gateway", "site"):
         enforced = settings.enforcement.mode == "nftables"
         chosen = [*(checks.GATEWAY if enforced else (checks.portal,)), *chosen]
-    return [check(settings) for check in chosen]
+    found = [check(settings) for check in chosen]
+    return [*kiosk.checks(settings), *found] if role in ("kiosk", "site") else found

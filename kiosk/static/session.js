@@ -17,6 +17,12 @@
   document.addEventListener("wheel", (event) => event.ctrlKey && event.preventDefault(), { passive: false });
   document.addEventListener("touchmove", (event) => event.touches.length > 1 && event.preventDefault(), { passive: false });
 
+  // --- A keyboard, should one get through: letters and ways inside the page only, no shortcut of the browser's.
+  document.addEventListener("keydown", (event) => {
+    const shortcut = event.ctrlKey || event.altKey && !event.getModifierState("AltGraph") || event.metaKey;
+    if (shortcut || /^(F[0-9]+|Browser.*|Launch.*|ContextMenu|Help|Print.*)$/.test(event.key)) event.preventDefault();
+  }, { capture: true });
+
   // --- An answer may be late, but never a white page: go only where somebody answers.
   async function go(address) {
     for (;;) {
