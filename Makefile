@@ -19,7 +19,7 @@ help: ## Say what there is
 setup: $(VENV)/.ready ## Install what the demo needs: Debian packages (as root) and the locked Python packages
 
 # The tests bring whole systems along (NetworkManager, a second browser): not on a computer that only plays the demo.
-build/.packages-demo build/.packages-test: build/.packages-%: tools/packages.sh
+build/.packages-demo build/.packages-test build/.packages-bench: build/.packages-%: tools/packages.sh
 	@mkdir -p build
 	@tools/packages.sh $*
 	@touch $@
@@ -49,7 +49,12 @@ format: setup ## Mend what can be mended by itself
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-bench: setup ## Measure: make bench NAME=spine
+# Lighthouse 13 wants a newer Node.js than Debian's.
+build/lighthouse/package.json: build/.packages-bench
+	@mkdir -p $(@D)
+	@npm install --silent --no-fund --no-audit --ignore-scripts --prefix $(@D) lighthouse@12.8.2
+
+bench: setup $(if $(filter portal,$(NAME)),build/lighthouse/package.json) ## Measure: make bench NAME=spine
 	@$(BIN)/python -m lab.bench $(NAME)
 
 wheel: setup ## Build the wheel

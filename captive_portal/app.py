@@ -38,7 +38,7 @@ from captive_portal import (
     welcome,
 )
 from captive_portal.provider import Provider
-from edge_core import clock, i18n, uplink
+from edge_core import clock, i18n
 from edge_core.errors import StoreError
 from edge_core.store.replica import Replica
 from edge_core.web import compress, error_pages, readable_host, scripts, security, stylesheet, templating
@@ -99,7 +99,7 @@ def _context() -> dict[str, object]:
     """Return what every page knows: the park, who is here, the form's token."""
     return {
         "park": visit.house().replica.park(),
-        "cut_since": _cut_since(),
+        "cut_since": visit.cut_since(),
         "site_name": visit.house().settings.site.name,
         "visit": visit.current(),
         "form_token": guard.token,
@@ -114,12 +114,6 @@ def _context() -> dict[str, object]:
 def _secure_home(settings: Settings) -> str:
     """Return the start of addresses that are to be read over TLS; "" where the portal has no certificate."""
     return hosts.public(settings).rstrip("/") if settings.portal.tls_certificate else ""
-
-
-def _cut_since() -> float | None:
-    """Return since when the uplink is cut (epoch seconds); None where it isn't, or nobody knows."""
-    known = uplink.read(visit.house().settings.run_dir)
-    return None if known is None or known.up else known.since
 
 
 def _guard_address(app: Flask) -> None:

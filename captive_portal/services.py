@@ -37,6 +37,7 @@ _ORDERS = ("room", "desk", "lunch", "bike", "other", "event")
 _EVENTS, _ADS = 12, 50
 STATES = {
     "recorded": N_("Noted. It leaves for the park's team in a moment."),
+    "kept": N_("Noted. It leaves for the park's team by itself once the Internet is back."),
     "sent": N_("Sent. The park's team has it."),
     "waitlisted": N_("You are on the waiting list."),
     "accepted": N_("Accepted."),
@@ -112,12 +113,13 @@ def follow(key: str) -> str:
     replica = visit.house().replica
     subject = replica.get("events" if found.kind == "event" else "services", found.subject) or {}
     state = "sent" if found.state == "recorded" and requests.has_left(edge, key) else found.state
+    said = "kept" if state == "recorded" and visit.cut_since() else state
     return render_template(
         "services/follow.html",
         asked=found,
         state=state,
         subject=subject,
-        said=STATES.get(state, STATES["sent"]),
+        said=STATES.get(said, STATES["sent"]),
         moment=dates.here(found.created_at),
         pay=_payment(subject, found) if state == "accepted" else "",
         waits=state in {"recorded", "sent", "waitlisted"},

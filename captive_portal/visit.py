@@ -11,7 +11,7 @@ from flask import current_app, g, request
 
 from captive_portal import client as clients
 from captive_portal.limits import Limits
-from edge_core import logs
+from edge_core import logs, uplink
 from edge_core.errors import StoreError
 from edge_core.store import database, grants
 
@@ -72,6 +72,12 @@ class Visit:
 def house() -> House:
     """Return the application's House."""
     return cast("House", current_app.extensions[KEY])
+
+
+def cut_since() -> float | None:
+    """Return since when the uplink is cut (epoch seconds); None where it isn't, or nobody knows."""
+    known = uplink.read(house().settings.run_dir)
+    return None if known is None or known.up else known.since
 
 
 def current() -> Visit:

@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: EUPL-1.2
-# Installs the Debian packages that the demo ("demo") or the tests ("test") use, as root; without root it names them.
+# Installs the Debian packages that the demo ("demo"), the tests ("test") or the portal's benchmark ("bench") use, as
+# root; without root it names them.
 set -eu
 
 # package:program that shows it is there. Why each:
@@ -15,10 +16,12 @@ wanted="nftables:nft dnsmasq-base:dnsmasq iproute2:ip mosquitto:mosquitto udhcpc
 #   umockdev, e2fsprogs: devices that aren't there             gcc: the shim that cuts the power
 #   prometheus: its promtool judges our metrics and alerts
 #   conntrack, tcpdump, curl, iputils-ping: tests look at the kernel and the wire
-[ "${1:-demo}" = demo ] || wanted="$wanted conntrack:conntrack tcpdump:tcpdump curl:curl iputils-ping:ping
+[ "${1:-demo}" != test ] || wanted="$wanted conntrack:conntrack tcpdump:tcpdump curl:curl iputils-ping:ping
         gcc:cc umockdev:umockdev-wrapper e2fsprogs:mkfs.ext4 isc-dhcp-client:dhclient dhcpcd-base:dhcpcd ndisc6:rdisc6
         network-manager:NetworkManager dbus-daemon:dbus-daemon firefox-esr:firefox-esr nginx-light:nginx
         systemd:systemd-analyze prometheus:promtool"
+#   wrk: many guests at once                                   npm: fetches Lighthouse
+[ "${1:-demo}" != bench ] || wanted="$wanted nginx-light:nginx wrk:wrk npm:npm"
 # The long tests also run a cluster.
 [ -z "${PARVIS_SOAK:-}" ] || wanted="$wanted nats-server:nats-server postgresql:psql"
 
@@ -27,8 +30,8 @@ missing=
 for pair in $wanted; do
     command -v "${pair#*:}" >/dev/null 2>&1 || missing="$missing ${pair%%:*}"
 done
-[ "${1:-demo}" = demo ] || [ -e /usr/include/stdio.h ] || missing="$missing libc6-dev"
-[ "${1:-demo}" = demo ] || /usr/bin/python3 -c 'import gi; gi.require_version("UMockdev", "1.0")' 2>/dev/null ||
+[ "${1:-demo}" != test ] || [ -e /usr/include/stdio.h ] || missing="$missing libc6-dev"
+[ "${1:-demo}" != test ] || /usr/bin/python3 -c 'import gi; gi.require_version("UMockdev", "1.0")' 2>/dev/null ||
     missing="$missing gir1.2-umockdev-1.0 python3-gi"
 python3 -c 'import ensurepip, venv' 2>/dev/null || missing="$missing python3-venv"
 ldconfig -p 2>/dev/null | grep -q 'libatomic\.so\.1 ' || missing="$missing libatomic1"

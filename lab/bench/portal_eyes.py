@@ -18,6 +18,7 @@ from lab.bench.figures import Figure
 from lab.bench.portal_stage import Stage
 
 CHROMIUM = "/usr/bin/chromium"
+_LIGHTHOUSE = Path(__file__).parents[2] / "build/lighthouse/node_modules/.bin"
 _FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
@@ -27,12 +28,15 @@ _LATENCY = 40  # ms there and back, of a WiFi with many phones on it
 _CPU = 4
 _ROUNDS = 7
 _LANGUAGES = ("fr", "en", "es", "oc")
-_PAGES = (
+_READ = (
     "", "news", "news/velos", "events", "companies", "companies?q=ardoise", "companies/exemple-ardoise", "plan",
     "plan/rez-de-chaussee?place=bureau-010", "plan/etage-1?place=bureau-110", "transport", "services",
     "services/salle-galet", "services/message", "survey/accueil", "pages/terms", "pages/privacy", "pages/about",
-    "pages/contacts", "status", "nothing-here",
+    "pages/contacts", "voucher", "voucher?code=AAAAABBBBB", "sign-in", "mail", "mail/x", "status", "problem", "my-data",
+    "nothing-here",
 )  # fmt: skip
+_SENT_EMPTY = ("services/salle-galet", "voucher", "problem")
+_ONLINE = ("", "connected", "status", "problem", "my-data", "services/message")
 _CATEGORIES = ("performance", "accessibility", "best-practices")
 
 
@@ -53,7 +57,10 @@ def slow_phone(stage: Stage, browser: Browser) -> list[Figure]:
     for _ in range(_ROUNDS):
         page, seen = _throttled(browser)
         page.goto(stage.front + "/fr/", wait_until="networkidle")
-        paint = page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime")
+        # A frame counts as painted a moment after it was.
+        paint = page.wait_for_function(
+            "performance.getEntriesByName('first-contentful-paint')[0]?.startTime"
+        ).json_value()
         sizes.append(sum(size for _, size in seen))
         counts.append(len(seen))
         paints.append(float(paint))
@@ -83,27 +90,47 @@ def _throttled(browser: Browser) -> tuple[Page, list[tuple[str, float]]]:
 
 def axe(stage: Stage, browser: Browser) -> list[Figure]:
     """Count what axe-core finds on every page, in every language, light and dark, at 200 % zoom of a small screen."""
-    checker, found, seen = Axe(), 0, 0
+    found = seen = 0
     for scheme in ("light", "dark"):
         size = {"width": 320, "height": 400}  # a screen of 640 by 800 whose letters are twice as large
         context = browser.new_context(viewport=size, color_scheme=scheme, device_scale_factor=2)  # type: ignore[arg-type]
-        page = context.new_page()
-        for path in (f"/{code}/{name}" for code in _LANGUAGES for name in _PAGES):
-            page.goto(stage.front + path)
-            told = checker.run(page).response["violations"]
+        for name in _opened(stage, context.new_page()):
+            told = Axe().run(context.pages[0]).response["violations"]
             found += sum(len(rule["nodes"]) for rule in told)
             seen += 1
             for rule in told:
-                print(f"bench: {scheme} {path}: {rule['id']} {[node['target'] for node in rule['nodes']]}")
+                print(f"bench: {scheme} {name}: {rule['id']} {[node['target'] for node in rule['nodes']]}")
         context.close()
     return [Figure(f"axe-core violations on {seen} pages (4 languages, light and dark, 200 %)", found, "", goal=0)]
 
 
+def _opened(stage: Stage, page: Page) -> Iterator[str]:
+    """Open one page after the other, in every language: offline, with a form sent empty, and online."""
+    for code in _LANGUAGES:
+        home = f"{stage.front}/{code}/"
+        for path in _READ:
+            page.goto(home + path)
+            yield f"{code}/{path}"
+        for path in _SENT_EMPTY:
+            page.goto(home + path)
+            page.locator("main form button[type=submit]").first.click()
+            page.locator("[role=alert]").first.wait_for()
+            yield f"{code}/{path}, sent empty"
+        page.goto(home)
+        page.locator("form.act button").click()
+        page.locator(".outcome").wait_for()
+        for path in _ONLINE:
+            page.goto(home + path)
+            yield f"{code}/{path}, online"
+        page.goto(home + "status")
+        page.locator("form[action$=logout] button").click()
+
+
 def lighthouse(stage: Stage) -> list[Figure]:
     """Have Lighthouse judge three pages, where it is installed; the worst of each category counts."""
-    program = os.environ.get("LIGHTHOUSE") or shutil.which("lighthouse")
+    program = shutil.which("lighthouse", path=_LIGHTHOUSE) or shutil.which("lighthouse")
     if program is None:
-        print("bench: Lighthouse is not installed: npm install lighthouse, then LIGHTHOUSE=its program")
+        print("bench: Lighthouse is not installed: `make bench NAME=portal` fetches it where npm is installed")
         return []
     scores: dict[str, list[float]] = {name: [] for name in _CATEGORIES}
     for path in ("/fr/", "/en/companies", "/fr/services/salle-galet"):

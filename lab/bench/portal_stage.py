@@ -14,8 +14,9 @@ from typing import Any
 
 from jinja2 import Environment
 
+from captive_portal import seal
 from edge_core.settings import Settings, load
-from edge_core.store import database
+from edge_core.store import database, grants, vouchers
 from lab.processes import Processes
 from sync.downlink import content_db
 from sync.publish import source
@@ -74,6 +75,7 @@ def stage(folder: Path) -> Iterator[Stage]:
     front, files = _free_port(), _free_port()
     settings = _settings(folder)
     _fill(settings)
+    _offer_codes(settings)
     (folder / "files").mkdir()
     nginx = folder / "nginx"
     nginx.mkdir()
@@ -111,12 +113,25 @@ def _settings(folder: Path) -> Settings:
     path = folder / "parvis.toml"
     path.write_text(
         f'[site]\nid = "exemple"\nname = "Parc Exemple"\n[device]\nid = "gateway-1"\nstate_dir = "{folder}/state"\n'
-        '[enforcement]\nmode = "none"\n',
+        '[enforcement]\nmode = "none"\n'
+        '[sign_in]\nissuer = "http://127.0.0.1:9"\nclient_id = "portal"\nlabel = "Parc Exemple"\n'
+        '[mail]\nserver = "smtp://127.0.0.1:9"\nsender = "wifi@parc.example"\n',
         encoding="utf-8",
     )
     settings = load(path, {})
     database.migrate(settings)
     return settings
+
+
+def _offer_codes(settings: Settings) -> None:
+    """Make one code: the way by a code is offered where there is one."""
+    edge, now = database.open_edge(settings.edge_db), time.time()
+    key, limits = seal.load(settings.device.state_dir / "portal.key").derive("vouchers"), grants.Limits()
+    vouchers.make(
+        edge, key, batch="bench", plan="voucher", seconds=3600, limits=limits, devices=1, count=1,
+        valid_until=now + 86400, now=now,
+    )  # fmt: skip
+    edge.close()
 
 
 def _fill(settings: Settings) -> None:

@@ -136,6 +136,10 @@ lease_time = 600
 [wan]
 interface = "wan0"
 dns = ["{zone.PROVIDER.ip}"]
+
+[uplink]
+probes = ["dns://{zone.PROVIDER.ip}"]
+interval = 2
 """
 
 

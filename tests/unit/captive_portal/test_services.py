@@ -115,3 +115,15 @@ def test_a_tap_from_elsewhere_or_of_nothing(phone, app, visiting):
     assert phone.post("/fr/survey/accueil", data=form | {"choice": "great"}).status_code == 400
     assert phone.get("/fr/survey/nothing").status_code == 404
     assert visiting(app, "10.77.16.21").post("/fr/survey/accueil", data=form | {"choice": "good"}).status_code == 403
+
+
+def test_what_waits_for_the_internet_says_so(phone, settings):
+    """While the uplink is cut a request leaves later, by itself; its page does not promise "in a moment"."""
+    key = ask(phone, "/fr/services/message", message="Bonjour.")
+    assert "dans un instant" in phone.get(f"/fr/requests/{key}").text
+    settings.run_dir.mkdir(parents=True, exist_ok=True)
+    (settings.run_dir / "uplink.json").write_text('{"up": false, "since": 1905573600}')
+    page = phone.get(f"/fr/requests/{key}").text
+    assert "dès qu’Internet reviendra" in page
+    assert "dans un instant" not in page
+    assert "Prix" not in page  # a message has none
