@@ -17,7 +17,6 @@ from captive_portal import (
     counted,
     events,
     guard,
-    held,
     hosts,
     languages,
     mail,
@@ -38,7 +37,7 @@ from captive_portal import (
     welcome,
 )
 from captive_portal.provider import Provider
-from edge_core import clock, i18n
+from edge_core import clock, i18n, legal
 from edge_core.errors import StoreError
 from edge_core.store.replica import Replica
 from edge_core.web import compress, error_pages, readable_host, scripts, security, stylesheet, templating
@@ -107,7 +106,7 @@ def _context() -> dict[str, object]:
         "now": visit.house().now,
         "secure_home": _secure_home(visit.house().settings),
         "sign_in_label": visit.house().settings.sign_in.label,
-        "legal_record": held.LEGAL_RECORD,
+        "legal_record": legal.is_wanted(visit.house().settings, visit.house().now()),
     }
 
 

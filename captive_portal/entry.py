@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from flask import redirect, request, url_for
 
 from captive_portal import guard, hosts, visit
-from edge_core import control, logs
+from edge_core import control, legal, logs
 from edge_core.store import grants
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ def let_in(plan: str, seconds: float, limits: Limits, holder: Holder | None = No
 def grant(plan: str, seconds: float, limits: Limits, holder: Holder | None) -> Grant:
     """Write the grant of this device, which the caller knows to be on the guests' network."""
     house, here = visit.house(), visit.current()
+    legal.require_open(house.settings, house.now())
     made = grants.accept(
         *(house.edge(), here.client.mac or "", plan, max(1, int(seconds)), house.now()),
         limits=limits,

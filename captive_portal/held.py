@@ -13,9 +13,6 @@ from edge_core.store import grants, usage
 if TYPE_CHECKING:
     from edge_core.store.grants import Grant
 
-LEGAL_RECORD = False
-"""Whether connections are recorded for a year. No such record exists; what writes one must also turn this on."""
-
 KEPT = {
     "address": N_("Until the session ends. Then the gateway forgets which device it was."),
     "session": N_("Its length and volume stay under a random number, without the device, for statistics."),

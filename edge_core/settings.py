@@ -25,6 +25,7 @@ from edge_core.settings_sections import (
     Enforcement,
     Kiosk,
     Lan,
+    Legal,
     Mail,
     Management,
     Mqtt,
@@ -65,6 +66,7 @@ class Settings:
     sign_in: SignIn
     mail: Mail
     presence: Presence
+    legal: Legal
     enforcement: Enforcement
     further: tuple[Zone, ...] = ()
 
@@ -158,6 +160,7 @@ SECTIONS: dict[str, type[Any]] = {
     "sign_in": SignIn,
     "mail": Mail,
     "presence": Presence,
+    "legal": Legal,
     "enforcement": Enforcement,
 }
 _PAIRS = (
@@ -302,6 +305,10 @@ def _check_together(settings: Settings) -> None:
     if settings.further and not settings.zones:
         raise _refuse(
             settings.source, "lan", "interface", "is missing", "[lan] is the first zone, [[zone]] the others."
+        )
+    if settings.legal.record != "off" and not settings.legal.investigator:
+        raise _refuse(
+            settings.source, "legal", "investigator", "is missing", "The record is sealed to a key; name its .pub file."
         )
     if settings.wan.second and settings.wan.second == settings.wan.interface:
         raise _refuse(settings.source, "wan", "second", "is the first's interface", "Name another one.")

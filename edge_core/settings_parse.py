@@ -229,6 +229,20 @@ def mode(raw: Any) -> str:
     return str(raw)
 
 
+def record(raw: Any) -> str:
+    """Accept when connections are recorded."""
+    if raw not in ("off", "on", "injunction"):
+        raise ValueError('"off", "on", or "injunction" (only while one is in force)')
+    return str(raw)
+
+
+def when_full(raw: Any) -> str:
+    """Accept what happens where the legal record can't be written."""
+    if raw not in ("stop", "gap"):
+        raise ValueError('"stop" (no new sessions), or "gap" (go on, and record that something is missing)')
+    return str(raw)
+
+
 def _url(raw: Any, schemes: set[str], example: str) -> str:
     try:
         parts = urlsplit(raw if isinstance(raw, str) else "")

@@ -206,6 +206,21 @@ class Presence:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Legal:
+    """The legal record of connections."""
+
+    record: str = _row(
+        parse.record, 'Whether connections are recorded: "off", "on", or under an "injunction".', default="off"
+    )
+    investigator: Path | None = _row(parse.path, "Public key that the record is sealed to.", default=None)
+    when_full: str = _row(
+        parse.when_full,
+        'When it can\'t be written: "stop" new sessions, or go on and record the "gap".',
+        default="stop",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class Enforcement:
     """Who judges packets."""
 

@@ -12,6 +12,7 @@ from edge_core import leftovers, logs, settings
 from edge_core.errors import ParvisError
 from gateway_agent import takeover
 from gateway_agent.advertiser import Advertiser
+from gateway_agent.legal_recorder import Recorder
 
 config_option = click.option(
     "--config",
@@ -45,6 +46,17 @@ def advertise(config: Path) -> None:
     logs.configure("advertiser")
     try:
         Advertiser(settings.load(config)).run()
+    except ParvisError as error:
+        raise click.ClickException(str(error)) from error
+
+
+@gateway.command()
+@config_option
+def record(config: Path) -> None:
+    """Keep the legal record until ended; the agent starts and watches this by itself."""
+    logs.configure("legal-recorder")
+    try:
+        Recorder(settings.load(config)).run()
     except ParvisError as error:
         raise click.ClickException(str(error)) from error
 

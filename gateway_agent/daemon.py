@@ -23,6 +23,7 @@ from gateway_agent.control import Control
 from gateway_agent.counting import Counting
 from gateway_agent.enforcement import Enforcement
 from gateway_agent.places import Places
+from gateway_agent.recording import Recording
 from gateway_agent.rules import NewSettingsError
 from gateway_agent.timekeeping import Timekeeper
 from gateway_agent.uplink_watch import Watch
@@ -63,6 +64,7 @@ class Agent:
         self._accounting = Accounting(settings, self._store)
         self._places = Places(settings)
         self._counting = Counting(settings, self._store)
+        self._recording = Recording(settings)
         self._timekeeper = Timekeeper(self._store)
         self._quota, self._idle = quota.Watch(), idle.Watch()
         self._watch = Watch(settings, on_second=self._take_up_way())
@@ -96,6 +98,7 @@ class Agent:
         self._watch.stop()
         self._step("last_look", lambda: self._accounting.look(clock.now()))
         self._step("last_record", lambda: self._accounting.record(clock.now()))
+        self._recording.stop()
         self._control.close()
         self._accounting.close()
         self._enforcement.close()
@@ -111,6 +114,7 @@ class Agent:
             self._due["tick"] = moment + _TICK
             self._step("reconcile", self._reconcile)
             self._step("presence", self._observe)
+            self._step("legal", lambda: self._recording.tend(moment))
             if self._settings.wan.second:
                 self._step("uplink", self._lead)
         if moment >= self._due["look"]:
