@@ -1,16 +1,17 @@
 # SPDX-License-Identifier: EUPL-1.2
 """The third road: a USB stick with a copy of the repository. What is on it is verified as if it came from anywhere.
 
-It is mounted read-only, without devices, set-user-id or execution, by a helper command that does nothing else, and
-every file is opened by a name that can't leave the stick.
+It is mounted read-only, without devices, set-user-id or execution, by mount(2) itself: that needs one capability, where
+the command of that name wants root. Every file is opened by a name that can't leave the stick.
 """
 
 from __future__ import annotations
 
+import ctypes
+import errno
 import os
 import re
 import stat
-import subprocess
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,9 +34,12 @@ if TYPE_CHECKING:
 
 _URL = "stick://here"
 _NODE = re.compile(r"/dev/[a-z0-9]{1,20}")
-_MOUNT = ("mount", "--read-only", "--options", "ro,nosuid,nodev,noexec,noatime")
+_LIBC = ctypes.CDLL(None, use_errno=True)
+_OPTIONS = 1 | 2 | 4 | 8 | 1024  # MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_NOATIME
+_DETACH = 2  # MNT_DETACH
+_KINDS = ("vfat", "exfat", "ext4", "iso9660", "udf", "ntfs3")  # the kernel itself says which of them it is
+_OTHER_KIND = (errno.EINVAL, errno.ENODEV, errno.EUCLEAN)  # not that one, or this kernel doesn't know it
 _PIECE = 256 << 10
-_SECONDS = 30  # that mounting may take; a stick with a bad contact may hang in the kernel
 _PLACES = ("", "parvis", "repository")  # where a repository may be on a stick
 _log = logs.get(__name__)
 
@@ -106,20 +110,24 @@ def mounted(node: str) -> Iterator[Path]:
     if not _NODE.fullmatch(node):
         raise ContentError(f"{node!r} is no block device.", remedy="Name it as /dev/sda1.")
     with tempfile.TemporaryDirectory(prefix="parvis-stick-") as name:
-        _run([*_MOUNT, node, name], f"{node} can't be mounted")
+        _mount(node, name)
         try:
             yield Path(name)
         finally:
-            _run(["umount", "--lazy", name], f"{node} can't be released")
+            _LIBC.umount2(name.encode(), _DETACH)
 
 
-def _run(words: list[str], what: str) -> None:
-    try:
-        done = subprocess.run(words, capture_output=True, text=True, timeout=_SECONDS, check=False)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise ContentError(f"{what} ({error}).", remedy="Try another stick or port.") from error
-    if done.returncode:
-        raise ContentError(f"{what} ({done.stderr.strip()[:200]}).", remedy="Use FAT32, exFAT or ext4.")
+def _mount(node: str, folder: str) -> None:
+    """Mount a block device as whatever the kernel knows it to be. Raises ContentError."""
+    reason = errno.EINVAL
+    for kind in _KINDS:
+        if _LIBC.mount(node.encode(), folder.encode(), kind.encode(), _OPTIONS, None) == 0:
+            return
+        reason = ctypes.get_errno()
+        if reason not in _OTHER_KIND:
+            break
+    remedy = "Run it as root." if reason == errno.EPERM else "Use FAT32, exFAT or ext4, or try another stick."
+    raise ContentError(f"{node} can't be mounted ({os.strerror(reason)}).", remedy=remedy)
 
 
 def react(change: Change, settings: Settings, downlink: Downlink) -> Result | None:

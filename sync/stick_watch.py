@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: EUPL-1.2
 """`python -m sync.stick_watch --config FILE`: takes content from each stick that is plugged in; may mount.
 
-A process of its own, because that right belongs to nothing that speaks to a network.
+A process of its own, because that right belongs to nothing that speaks to a network. With `--once` it takes what is
+there and ends: udev starts it so on devices, and it costs no memory meanwhile.
 """
 
 from __future__ import annotations
@@ -30,17 +31,23 @@ def main() -> int:
     """Follow sticks until SIGTERM; 1 where the configuration can't be used."""
     parser = argparse.ArgumentParser(prog="python -m sync.stick_watch", description=__doc__)
     parser.add_argument("--config", required=True, type=Path, help="the device's configuration (TOML)")
+    parser.add_argument("--once", action="store_true", help="take the sticks that are here, and end")
     logs.configure("stick")
     signal.signal(signal.SIGTERM, _end)
     try:
-        configuration = settings.load(parser.parse_args().config)
+        options = parser.parse_args()
+        configuration = settings.load(options.config)
         carrying = Downlink(configuration, carry=lambda said, road: carry(said, configuration, road))
         with closing(carrying) as downlink:
 
             def tell(change: Change) -> None:
                 stick.react(change, configuration, downlink)
 
-            Hotplug().follow(tell)
+            if options.once:
+                for plugged in sorted(Hotplug().present()):
+                    tell(Change(came=True, device=plugged))
+            else:
+                Hotplug().follow(tell)
     except ParvisError as error:
         _log.error("refused", reason=str(error))
         return 1

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 STREAM, GROUP = "PARVIS", "platform"
-SUBJECTS = [f"parvis.1.*.*.{rest}" for rest in ("state", "birth", "replied", "ev.*")]
+SUBJECTS = [f"parvis.1.*.*.{rest}" for rest in ("state", "birth", "replied", "reported", "ev.*")]
 _BATCH = 200
 _PATIENCE = 15.0  # seconds after which a message goes to another consumer
 _KEPT = 2 << 30  # bytes: beyond, the oldest go, and their devices send them again

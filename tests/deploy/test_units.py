@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 UNITS = ROOT / "systemd"
 SERVICES = sorted(path.name for path in UNITS.glob("*.service"))
 ROOTS = {"parvis-order.service", "parvis-reload.service"}  # systemd believes nobody else
-BY_PATH = {"parvis-reread.service", *ROOTS}  # started by a path, for a moment
+BY_PATH = {"parvis-reread.service", "parvis-stick.service", *ROOTS}  # started by a path or by udev, for a moment
 LASTING = [name for name in SERVICES if name not in BY_PATH]
 OTHERS = sorted(path.name for kind in ("socket", "path") for path in UNITS.glob(f"*.{kind}"))
 ALL = sorted([*SERVICES, *OTHERS, "parvis.target"])
@@ -150,6 +150,7 @@ def test_only_those_that_must_hold_a_capability():
     others = set(holders) - {name for name, caps in holders.items() if "NET_ADMIN" in caps}
     assert {name: holders[name] for name in others} == {
         "parvis-front.service": "CAP_NET_BIND_SERVICE", "parvis-advertiser.service": "CAP_NET_RAW",
+        "parvis-stick.service": "CAP_SYS_ADMIN",
     }  # fmt: skip
 
 

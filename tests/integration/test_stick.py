@@ -13,7 +13,7 @@ from edge_core import clock, settings
 from edge_core.errors import ContentError
 from edge_core.hotplug import Change, Plugged, role_of
 from edge_core.store.replica import Replica
-from sync import stick
+from sync import stick, stick_watch
 from sync.downlink import Downlink
 from sync.publish import keys, publisher
 
@@ -145,3 +145,19 @@ def test_not_every_disk_is_a_stick(properties, role):
     """Only a file system that we read, on the USB bus, is a stick."""
     found = role_of("block", "/dev/sdb1", properties, {})
     assert (found.role if found else None) == role
+
+
+def test_the_unit_of_sticks_takes_what_is_there_and_ends(place, monkeypatch):
+    """As udev starts it: each stick that is plugged in is taken, once, and the process ends."""
+    _, _, _, configuration = place
+    taken = []
+
+    class Plugs:
+        def present(self):
+            return {Plugged("stick", "/dev/sdb1", "PARVIS", "vfat"), Plugged("scanner", "/dev/input/event3")}
+
+    monkeypatch.setattr(stick_watch, "Hotplug", Plugs)
+    monkeypatch.setattr(stick_watch.stick, "react", lambda change, *_: taken.append((change.came, change.device.node)))
+    monkeypatch.setattr("sys.argv", ["stick_watch", "--once", "--config", str(configuration.source)])
+    assert stick_watch.main() == 0
+    assert taken == [(True, "/dev/input/event3"), (True, "/dev/sdb1")]
