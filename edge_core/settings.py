@@ -6,6 +6,7 @@ The environment wins over the file: `PARVIS_<SECTION>_<KEY>`, such as `PARVIS_PO
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import tomllib
 from dataclasses import MISSING, Field, dataclass, fields
@@ -314,6 +315,9 @@ def _check_together(settings: Settings) -> None:
         raise _refuse(settings.source, "wan", "second", "is the first's interface", "Name another one.")
     if settings.wan.second and not settings.uplink.probes:
         raise _refuse(settings.source, "uplink", "probes", "is missing", "Without it a second uplink is never taken.")
+    desk, remedy = settings.desk, "Give [desk] certificate and key: passwords would be heard. Or listen on 127.0.0.1."
+    if desk.listen and not desk.certificate and not ipaddress.ip_address(desk.listen[0]).is_loopback:
+        raise _refuse(settings.source, "desk", "certificate", "is missing", remedy)
     for section, pair in _PAIRS:
         values = [getattr(getattr(settings, section), key) for key in pair]
         if bool(values[0]) != bool(values[1]):

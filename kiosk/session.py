@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 routes = Blueprint("session", __name__)
 _FOREVER = "public, max-age=31536000, immutable"
-SCRIPTS = frozenset({"session", "devices", "away", "find", "form", "keyboard"})
+SCRIPTS = frozenset({"session", "devices", "away", "find", "form", "keyboard", "reception"})
 
 
 @cache
@@ -60,7 +60,7 @@ def heartbeat() -> dict[str, Any]:
 @routes.get("/health")
 def health() -> dict[str, Any]:
     """Say that this process answers, what it serves, and how many seconds ago a page was alive (null: never)."""
-    return {"ok": True, "content": content().version(), "page_seen": _page_seen()}
+    return {"ok": True, "content": content().version(), "page_seen": page_seen()}
 
 
 @routes.get("/-/<name>.<version>.js")
@@ -81,7 +81,8 @@ def _heartbeat_file() -> Path:
     return kiosk().settings.run_dir / "kiosk.heartbeat"
 
 
-def _page_seen() -> float | None:
+def page_seen() -> float | None:
+    """Return how many seconds ago a page was alive; None where none ever was."""
     try:
         return round(max(0.0, clock.now() - _heartbeat_file().stat().st_mtime), 1)
     except OSError:

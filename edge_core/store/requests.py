@@ -78,6 +78,12 @@ def get(connection: sqlite3.Connection, key: str) -> Request | None:
     return Request(**{**values, "data": json.loads(values["data"])})
 
 
+def latest(connection: sqlite3.Connection, limit: int) -> list[Request]:
+    """Return the latest requests, newest first."""
+    rows = connection.execute(f"SELECT {_COLUMNS} FROM requests ORDER BY created_at DESC LIMIT ?", [limit]).fetchall()
+    return [Request(**{**dict(row), "data": json.loads(row["data"])}) for row in rows]
+
+
 def has_left(connection: sqlite3.Connection, key: str) -> bool:
     """Tell whether the platform has acknowledged the request; one of an older release counts as acknowledged."""
     waiting = "SELECT 1 FROM requests JOIN outbox ON outbox.seq = requests.seq WHERE requests.id = ?"

@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: EUPL-1.2
+"""The reception desk: who is expected, here and gone, what they wait for, the roll-call, the day's export.
+
+Everything is read from the local store and written to it: the desk goes on with every cable but this one cut.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import TYPE_CHECKING, Any
+
+from flask import Blueprint, Response, abort, g, redirect, render_template, request, url_for
+
+from edge_core import clock, uplink
+from edge_core.errors import StoreError
+from edge_core.store import desk_users, escalation, outbox, print_jobs, requests, roll_calls, visits
+from edge_core.store.database import write
+from edge_core.web import dates
+from kiosk import codes, desk_export, received, scans, session
+from kiosk.here import content, kiosk
+from kiosk.reception_door import COOKIE, door, edge, guarded
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from werkzeug import Response as Answer
+
+routes = Blueprint("reception", __name__)
+_LONGEST_BADGE = 12
+_UNREADABLE = 422
+
+
+@routes.get("/<view:view>/reception")
+@guarded
+def page() -> str:
+    """Show the day, whoever waits for the desk first."""
+    here, now = kiosk().settings, clock.now()
+    today = _midnight(now)
+    with edge() as connection:
+        escalation.turn(connection, here.device.id, now, received.patience(here))
+        inside = visits.of_state(connection, visits.ARRIVED, visits.HERE)
+        expected = [each for each in visits.of_state(connection, visits.ANNOUNCED) if _is_of_today(each, today)]
+        gone = visits.of_state(connection, visits.LEFT, since=today, limit=200)
+        asked = requests.latest(connection, 20)
+        account, jobs = outbox.account(connection), print_jobs.counts(connection)
+    calling = [each for each in inside if each.state == visits.ARRIVED and each.asked == visits.DESK]
+    return render_template(
+        "reception/board.html",
+        calling=calling,
+        inside=[each for each in inside if each not in calling],
+        expected=expected,
+        gone=gone,
+        asked=asked,
+        companies=_companies(),
+        services={each["id"]: each.get("name") for each in content().list("services")},
+        account=account,
+        jobs=jobs,
+        devices=scans.devices(),
+        page_seen=session.page_seen(),
+        uplink=uplink.read(here.run_dir),
+        user=g.desk_user,
+    )
+
+
+@routes.post("/<view:view>/reception/visit/<key>/<action>")
+@guarded
+def act(key: str, action: str) -> Answer:
+    """Do something for a visit, and show the day again."""
+    if action not in _ACTIONS:
+        abort(404)
+    try:
+        with edge() as connection:
+            _ACTIONS[action](connection, key, clock.now())
+    except (StoreError, sqlite3.Error):
+        abort(503)
+    return redirect(url_for("reception.page"), 303)
+
+
+@routes.get("/<view:view>/reception/roll-call")
+@guarded
+def roll_call() -> str:
+    """Show who is inside, by company, and who was found."""
+    return _roll_call(unknown=False)
+
+
+@routes.post("/<view:view>/reception/roll-call/<action>")
+@guarded
+def call(action: str) -> str | Answer | tuple[str, int]:
+    """Begin or end a roll-call, or tick a ticket by its code."""
+    now = clock.now()
+    with edge() as connection:
+        if action == "start":
+            roll_calls.start(connection, now)
+        elif action == "end":
+            roll_calls.end(connection, now)
+        elif action in ("tick", "untick"):
+            scan = codes.read(request.form.get("code", ""), kiosk().settings.site.id)
+            if not roll_calls.tick(connection, scan.code, now, found=action == "tick"):
+                return _roll_call(unknown=True), _UNREADABLE
+        else:
+            abort(404)
+    return redirect(url_for("reception.roll_call"), 303)
+
+
+@routes.get("/<view:view>/reception/today.csv")
+@guarded
+def export() -> Response:
+    """Return the day's visits for a spreadsheet."""
+    now = clock.now()
+    with edge() as connection:
+        found = visits.of_state(connection, visits.ARRIVED, visits.HERE, visits.LEFT, since=_midnight(now))
+    day = dates.here(now).date().isoformat()
+    headers = {"Content-Disposition": f'attachment; filename="visits-{day}.csv"'}
+    return Response(desk_export.table(found, _companies()), mimetype="text/csv", headers=headers)
+
+
+@scans.reader
+def scanned(_role: str, text: str) -> str | None:
+    """Tick a ticket that is scanned while the roll-call is on the screen; None while it isn't."""
+    scan = codes.read(text, kiosk().settings.site.id)
+    if scan.kind != codes.TICKET or not (request.referrer or "").endswith(url_for("reception.roll_call")):
+        return None
+    with edge() as connection:
+        token = request.cookies.get(COOKIE, "")
+        if not token or desk_users.user_of(connection, token, door().idle, clock.now()) is None:
+            return None
+        roll_calls.tick(connection, scan.code, clock.now())
+    return url_for("reception.roll_call")
+
+
+def _again(connection: sqlite3.Connection, key: str, now: float) -> None:
+    with write(connection):
+        found = visits.get(connection, key)
+        if found and found.inside:
+            visits.ask(connection, key, visits.HOST if found.host else visits.COMPANY, "again", now)
+
+
+def _print(connection: sqlite3.Connection, key: str, now: float) -> None:
+    with write(connection):
+        for ticket in visits.tickets_of(connection, key):
+            print_jobs.again(connection, ticket.code, now)
+
+
+def _badge(connection: sqlite3.Connection, key: str, now: float) -> None:
+    given = "".join(letter for letter in request.form.get("badge", "") if letter.isalnum() or letter == "-")
+    visits.give_badge(connection, key, given[:_LONGEST_BADGE], now)
+
+
+_ACTIONS: dict[str, Callable[[sqlite3.Connection, str, float], Any]] = {
+    "received": visits.receive,
+    "again": _again,
+    "print": _print,
+    "badge": _badge,
+    "left": lambda connection, key, now: visits.leave(connection, key, "desk", now),
+}
+
+
+def _roll_call(*, unknown: bool) -> str:
+    with edge() as connection:
+        running, inside = roll_calls.running(connection), roll_calls.inside(connection)
+    entries = [entry for group in inside.values() for entry in group]
+    return render_template(
+        "reception/roll_call.html",
+        running=running,
+        inside=inside,
+        missing=sum(entry.ticket.people for entry in entries if not entry.found),
+        found=sum(entry.ticket.people for entry in entries if entry.found),
+        unknown=unknown,
+        companies=_companies(),
+    )
+
+
+def _companies() -> dict[str, str]:
+    return {each["id"]: str(each.get("name", each["id"])) for each in content().list("companies", limit=20_000)}
+
+
+def _midnight(now: float) -> float:
+    return dates.here(now).replace(hour=0, minute=0, second=0, microsecond=0).timestamp()
+
+
+def _is_of_today(visit: visits.Visit, today: float) -> bool:
+    return (visit.expected_until or 0.0) >= today and (visit.expected_from or 0.0) < today + 86400
