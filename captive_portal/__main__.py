@@ -45,7 +45,7 @@ def main(config: Path) -> None:
 
 async def _serve(found: Settings) -> None:
     loop = asyncio.get_running_loop()
-    house = House(found, seal.load(found.device.state_dir / "portal.key"))
+    house = House(found, seal.of(found))
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)

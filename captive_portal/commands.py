@@ -15,8 +15,8 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from captive_portal import hosts, plans, sheet
-from edge_core import clock, control, i18n, keyfile
+from captive_portal import hosts, plans, seal, sheet
+from edge_core import clock, control, gateway_key, i18n, keyfile
 from edge_core.cli import options
 from edge_core.errors import ParvisError, StoreError
 from edge_core.settings import load
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from captive_portal.plans import Plan
     from edge_core.settings import Settings
+    from edge_core.store.vouchers import Voucher
 
 _DAY = 86400
 _KEPT = 30 * _DAY  # seconds that a voucher which is over can still be listed
@@ -65,6 +66,7 @@ def make(*, config: str, plan_id: str | None, count: int, days: int, batch: str 
         count=count,
         valid_until=now + days * _DAY,
         now=now,
+        site=settings.site.gateway_key is not None,
     )
     table = _csv(settings, codes, plan, now + days * _DAY)
     if output:
@@ -84,7 +86,7 @@ def list_(config: str, batch: str | None, *, as_json: bool) -> None:
     connection, now = database.open_edge(load(config).edge_db), clock.now()
     found = store.all_of(connection, batch)
     if as_json:
-        options.print_json([{**vars(each), "state": each.state(now)} for each in found])
+        options.print_json([{**vars(each), "digest": None, "state": each.state(now)} for each in found])
     elif batch:
         _print(["Number", "Plan", "State", "Use before"], [[_number(v), v.plan, v.state(now), _day(v)] for v in found])
     else:
@@ -104,11 +106,11 @@ def revoke(config: str, batch: str | None, code: str | None, number: int | None)
     """Revoke vouchers; their sessions end at once."""
     settings, now = load(config), clock.now()
     connection = database.open_edge(settings.edge_db)
-    numbers = _meant(settings, connection, batch, code, number)
-    count = store.revoke(connection, numbers, now)
+    meant = _meant(settings, connection, batch, code, number)
+    count = store.revoke(connection, meant, now)
     ended = 0
-    for each in numbers:
-        for grant in grants.by_holder(connection, f"{grants.VOUCHER}{each}", now):
+    for each in meant:
+        for grant in grants.by_holder(connection, each.holder.key, now):
             ended += grants.end(connection, grant.mac, "revoked", now) is not None
     if ended:
         control.nudge(settings.agent_socket)
@@ -149,7 +151,10 @@ def _plan(settings: Settings, wanted: str | None) -> Plan:
 
 
 def _key(settings: Settings) -> bytes:
-    path = settings.device.state_dir / "portal.key"
+    """Return the key under which codes are hashed: the site's, where its gateways share one."""
+    if shared := gateway_key.load(settings):
+        return seal.Seal(shared.portal).derive("vouchers")
+    path = seal.own_key(settings)
     try:
         return keyfile.derive(keyfile.read_or_create(path), "vouchers")
     except OSError as error:
@@ -170,7 +175,7 @@ def _csv(settings: Settings, codes: list[str], plan: Plan, valid_until: float) -
 
 def _meant(
     settings: Settings, connection: sqlite3.Connection, batch: str | None, code: str | None, number: int | None
-) -> list[int]:
+) -> list[Voucher]:
     if sum(given is not None for given in (batch, code, number)) != 1:
         raise ParvisError("Which vouchers?", remedy="Give one of --batch, --code or --number.")
     if number is not None:
@@ -181,7 +186,7 @@ def _meant(
         found = store.all_of(connection, batch)
     if not found:
         raise ParvisError("No voucher is meant by that.", remedy="`parvis vouchers list` shows those that there are.")
-    return [each.id for each in found]
+    return found
 
 
 def _states(held: list[store.Voucher], now: float) -> str:
@@ -193,7 +198,7 @@ def _day(voucher: store.Voucher) -> str:
 
 
 def _number(voucher: store.Voucher) -> str:
-    return str(voucher.id)
+    return str(voucher.id or "elsewhere")
 
 
 def _print(headings: list[str], rows: list[list[Any]]) -> None:

@@ -13,11 +13,13 @@ import json
 import secrets
 from typing import TYPE_CHECKING, Any
 
-from edge_core import keyfile, logs
+from edge_core import gateway_key, keyfile, logs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+    from edge_core.settings import Settings
 
 _log = logs.get(__name__)
 _TOKEN_BYTES = 16
@@ -57,6 +59,20 @@ class Seal:
             return None
         data: dict[str, Any] = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
         return data if data["until"] > now else None
+
+
+def of(settings: Settings) -> Seal:
+    """Return the seal of the site's portals; of this one alone where the site's gateways share no key.
+
+    Raises ConfigurationError where the site's key can't be used.
+    """
+    shared = gateway_key.load(settings)
+    return Seal(shared.portal) if shared else load(own_key(settings))
+
+
+def own_key(settings: Settings) -> Path:
+    """Return the file with the key of this gateway alone."""
+    return settings.device.state_dir / "portal.key"
 
 
 def load(path: Path) -> Seal:

@@ -10,7 +10,7 @@ from flask import Blueprint, abort, make_response, render_template, request, url
 from captive_portal import entry, guard, plans, visit, ways
 from edge_core import logs
 from edge_core.i18n import N_
-from edge_core.store import grants, requests, usage
+from edge_core.store import grants, requests, site, usage
 
 if TYPE_CHECKING:
     from flask import Response
@@ -59,9 +59,10 @@ def _refresh(left: float, *, counted: bool) -> int:
 
 
 def used_bytes(grant: Grant) -> int:
-    """Return the bytes that a session has used in both directions, as the gateway counted last."""
-    used = usage.of_grant(visit.house().edge(), grant.id)
-    return used.up_bytes + used.down_bytes
+    """Return the bytes that a session has used in both directions, as this gateway and others counted last."""
+    edge = visit.house().edge()
+    used = usage.of_grant(edge, grant.id)
+    return used.up_bytes + used.down_bytes + site.used_elsewhere(edge, grant.session)
 
 
 def longer(grant: Grant) -> float | None:

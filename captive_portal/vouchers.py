@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from flask import Blueprint, render_template, request, url_for
 
-from captive_portal import entry, guard, plans, visit, ways
+from captive_portal import entry, guard, plans, seal, visit, ways
 from edge_core import logs, site_codes
 from edge_core.i18n import N_
-from edge_core.store import usage, vouchers
+from edge_core.store import site, usage, vouchers
 from edge_core.store.grants import Limits
 
 if TYPE_CHECKING:
@@ -57,6 +57,8 @@ def use() -> Response | tuple[str, int]:
     guard.limit(house.limits.guesses, count=False)
     given = request.form.get("code", "")
     found = _known(given)
+
+    found = vouchers.find(house.edge(), house.voucher_key, given) or _made_before(given)
     refusal = _refusal(found, given)
     if refusal or found is None:
         if refusal == "unknown":
@@ -69,7 +71,7 @@ def use() -> Response | tuple[str, int]:
 def _known(given: str) -> Voucher | None:
     """Return the voucher of a code: one made here, or by a kiosk of the site, whose signature is believed once."""
     house, now = visit.house(), visit.house().now()
-    found = vouchers.find(house.edge(), house.voucher_key, given)
+    found = vouchers.find(house.edge(), house.voucher_key, given) or _made_before(given)
     key = site_codes.load(house.settings.site.key) if found is None else None
     plan = plans.for_way(ways.known(), plans.VOUCHER) if key else None
     if key is None or plan is None or not site_codes.check(key, house.settings.site.id, given, now):
@@ -85,8 +87,18 @@ def _known(given: str) -> Voucher | None:
         devices=plan.devices,
         valid_until=now + site_codes.DAY,
         now=now,
+        site=house.settings.site.gateway_key is not None,
     )
     return vouchers.find(house.edge(), house.voucher_key, given)
+
+
+def _made_before(given: str) -> Voucher | None:
+    """Return the voucher of a code made before the site's gateways shared a key: it counts here alone."""
+    house = visit.house()
+    path = seal.own_key(house.settings)
+    if house.settings.site.gateway_key is None or not path.exists():
+        return None
+    return vouchers.find(house.edge(), seal.load(path).derive("vouchers"), given)
 
 
 def _refusal(found: Voucher | None, given: str) -> str:
@@ -121,7 +133,8 @@ def _seconds(found: Voucher) -> float:
 def _bytes_left(found: Voucher) -> int | None:
     if found.quota is None:
         return None
-    return max(0, found.quota - usage.of_holder(visit.house().edge(), found.holder.key))
+    edge, holder = visit.house().edge(), found.holder.key
+    return max(0, found.quota - usage.of_holder(edge, holder) - site.used_elsewhere(edge, holder))
 
 
 def _show(code: str, wrong: str) -> str:

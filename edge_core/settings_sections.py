@@ -29,6 +29,9 @@ class Site:
     key: Path | None = _row(
         parse.path, "Secret that the site's devices share: seals visits, signs WiFi codes.", default=None
     )
+    gateway_key: Path | None = _row(
+        parse.path, "File with the key that the site's gateways, and nobody else, share.", default=None
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,10 +13,10 @@ from collections import Counter
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from edge_core import clock, logs, netlink, notify
+from edge_core import clock, gateway_key, logs, netlink, notify
 from edge_core.errors import ConfigurationError, NetworkError, ParvisError
 from edge_core.settings import load, require_gateway
-from edge_core.store import database, followed
+from edge_core.store import database, followed, site
 from gateway_agent import failover, idle, network, nft_state, quota
 from gateway_agent.accounting import Accounting
 from gateway_agent.control import Control
@@ -24,6 +24,7 @@ from gateway_agent.counting import Counting
 from gateway_agent.enforcement import Enforcement
 from gateway_agent.places import Places
 from gateway_agent.recording import Recording
+from gateway_agent.roaming import Roaming
 from gateway_agent.rules import NewSettingsError
 from gateway_agent.timekeeping import Timekeeper
 from gateway_agent.uplink_watch import Watch
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from edge_core.settings import Settings
+    from gateway_agent.neighbours import Neighbours
 
 _log = logs.get(__name__)
 _TICK = 1.0
@@ -60,7 +62,9 @@ class Agent:
         settings.run_dir.mkdir(parents=True, exist_ok=True)
         self._store = database.open_edge(settings.edge_db)
         self._selector = selectors.DefaultSelector()
-        self._enforcement = Enforcement(settings, self._store)
+        key = gateway_key.load(settings)
+        self._roaming = Roaming(key, self._store, {zone.id for zone in settings.zones}) if key else None
+        self._enforcement = Enforcement(settings, self._store, self._roaming.shut_out if self._roaming else None)
         self._accounting = Accounting(settings, self._store)
         self._places = Places(settings)
         self._counting = Counting(settings, self._store)
@@ -76,7 +80,7 @@ class Agent:
         self._control = Control(settings.agent_socket, {"nudge": self._nudged, "status": self._status}, self._selector)
         self._selector.register(self._accounting, selectors.EVENT_READ, self._accounting.follow)
         for neighbours in self._places.neighbours:
-            self._selector.register(neighbours, selectors.EVENT_READ, neighbours.follow)
+            self._selector.register(neighbours, selectors.EVENT_READ, lambda each=neighbours: self._follow(each))
 
     def run(self) -> None:
         """Work until SIGTERM or SIGINT, then write what was counted; the rules stay.
@@ -146,16 +150,28 @@ class Agent:
         if self._timekeeper.settle():
             self._enforcement.doubt()
         now = clock.now()
+        if roaming := self._roaming:
+            here = self._places.present() | self._enforcement.addresses().keys()
+            self._step("roaming", lambda: roaming.turn(here, now))
         try:
             self._enforcement.reconcile(now)
         finally:
             # Where the kernel can't be changed, a session that is over still loses its flows and is told.
             self._accounting.close_sessions(now)
 
+    def _follow(self, neighbours: Neighbours) -> None:
+        """Take in who came and went; a device with a session at another gateway goes on at once."""
+        neighbours.follow()
+        arrived = set(neighbours.arrived)
+        neighbours.arrived.clear()
+        if self._roaming and self._roaming.welcome(arrived, clock.now()):
+            self._reconcile()
+
     def _end_spent(self, moment: float) -> float:
         """End the sessions whose quota is used up; return in how many seconds the next may be."""
         limited = {grant.id: grant.quota for grant in self._enforcement.active if grant.quota is not None}
-        spent = {number: self._accounting.spent(number) for number in limited}
+        elsewhere = site.open_usage(self._store) if self._roaming and limited else {}
+        spent = {number: self._accounting.spent(number) + elsewhere.get(number, 0) for number in limited}
         over, soon = self._quota.judge(limited, spent, moment)
         if over:
             self._step("quota", lambda: followed.end(self._store, over, "quota", clock.now()))

@@ -16,7 +16,7 @@ from gateway_agent.wishes import Wishes, holders
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable
 
     from edge_core.settings import Settings
     from edge_core.store.followed import Permit
@@ -33,8 +33,11 @@ _CHANGED_UNDER_US = (errno.ERESTART, errno.ENOENT, errno.EEXIST)
 class Enforcement:
     """What was applied to the kernel. nftables' generation number tells when somebody else has changed it."""
 
-    def __init__(self, settings: Settings, store: sqlite3.Connection) -> None:
-        """Open the sockets; nothing is changed yet."""
+    def __init__(
+        self, settings: Settings, store: sqlite3.Connection, shut_out: Callable[[], set[str]] | None = None
+    ) -> None:
+        """Open the sockets; nothing is changed yet. `shut_out` tells which MACs may do nothing here."""
+        self._shut_out = shut_out or (lambda: followed.blocked(store))
         self._settings = settings
         self._store = store
         self._table = Table()
@@ -115,7 +118,7 @@ class Enforcement:
 
     def _compare_all(self, now: float) -> int:
         self._reread_due = None
-        blocked = followed.blocked(self._store)
+        blocked = self._shut_out()
         held = self._wishes.all()
         fact = self._table.elements(reconcile.SETS, now)
         changes = reconcile.difference(fact, reconcile.elements(held.values(), blocked), now)
@@ -131,7 +134,7 @@ class Enforcement:
         """Make right what is pending."""
         before = [self._applied[mac] for mac in self._pending if mac in self._applied]
         after = {mac: held for mac in self._pending if (held := self._wishes.held(mac))}
-        blocked = followed.blocked(self._store)
+        blocked = self._shut_out()
         fact, wanted = reconcile.elements(before, self._blocked), reconcile.elements(after.values(), blocked)
         changes = reconcile.difference(fact, wanted, now)
         lanes = _lanes(after.values())
@@ -150,7 +153,7 @@ class Enforcement:
             self._generation += self._table.apply(changes, now, self._generation)
 
     def _wanted(self) -> Elements:
-        return reconcile.elements(self._wishes.all().values(), followed.blocked(self._store))
+        return reconcile.elements(self._wishes.all().values(), self._shut_out())
 
 
 def _lanes(held: Iterable[Held]) -> list[Lane]:

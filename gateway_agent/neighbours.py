@@ -71,6 +71,8 @@ class Neighbours:
         """Addresses that may have to be held or let go."""
         self._gone: dict[bytes, None] = {}
         """Addresses that were held and found gone: the kernel would keep them for ever."""
+        self.arrived: set[str] = set()
+        """MACs with an address that was not known before; whoever reads them clears them."""
         self.refused = 0
         """Entries that found no room."""
         self._read_all()
@@ -186,6 +188,8 @@ class Neighbours:
             # Only while it was being tried could somebody else claim it: its owner is put back.
             self.refused += 1
             entry = entry._replace(mac=known.mac, held=False)
+        if known is None and entry.mac:
+            self.arrived.add(entry.mac)
         self._table[entry.address] = entry
         if self._is_unsettled(entry):
             self._unsettled[entry.address] = None

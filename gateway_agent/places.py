@@ -48,6 +48,10 @@ class Places:
             here |= dict.fromkeys(neighbours.present(), zone.id)
         return here
 
+    def present(self) -> set[str]:
+        """Return the MACs that are here now, in whatever zone."""
+        return set().union(*(neighbours.present() for neighbours in self.neighbours))
+
     def probe(self) -> None:
         """Ask the kernel to try some silent devices in each zone."""
         for neighbours in self.neighbours:

@@ -11,7 +11,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from edge_core import __version__, broker, clock, events, health, logs, reread, settings
+from edge_core import __version__, broker, clock, events, gateway_key, health, logs, reread, settings
 from edge_core.errors import ParvisError
 from edge_core.store import budget, database, escalation, lives, outbox, retention
 from edge_core.web import dates
@@ -24,6 +24,7 @@ from sync.neighbours import Neighbours, offer
 from sync.release.carry import carry
 from sync.service import Service
 from sync.sharing import Sharing
+from sync.site.exchange import Gateways
 from sync.status import note_error
 from sync.uplink import Limits
 from sync.wishes import Wishes
@@ -64,6 +65,7 @@ def link_to(address: Address, configuration: Settings, epoch: str) -> Link:
             f"{site}/feed",
             f"{site}/+/live/content",
             *([f"{site}/+/{exchange.TOPIC}"] if _receives_people(configuration) else []),
+            *([f"{site}/+/live/gateways"] if configuration.site.gateway_key else []),
         ],
         newest=bool(configuration.mqtt.url) or broker.kind() != "amqtt",
     )
@@ -96,6 +98,12 @@ def _share(configuration: Settings) -> Sharing | None:
         return None
 
 
+def _gateways(configuration: Settings, connection: sqlite3.Connection) -> Gateways | None:
+    """Talk with the site's other gateways where they share a key. Raises ConfigurationError where it can't be used."""
+    key = gateway_key.load(configuration)
+    return Gateways(configuration, connection, key, clock.now) if key and configuration.lan.interface else None
+
+
 def run(configuration: Settings) -> None:
     """Wire and work until SIGTERM or SIGINT."""
     stopped: list[int] = []
@@ -120,6 +128,7 @@ def run(configuration: Settings) -> None:
     forgetting = retention.Forgetting(connection, clock.monotonic(), kept)
     wishes = _wishes(configuration)
     parts = _Parts(configuration, connection, watch, neighbours, witness, forgetting, Counter(), wishes)
+    gateways = _gateways(configuration, connection)
     sharing = _share(configuration)
     offered = offer(configuration.content.share[0], sharing.port) if sharing and configuration.content.share else b""
     watch.start()
@@ -128,7 +137,7 @@ def run(configuration: Settings) -> None:
         tell=lambda reason: note_error(configuration, "certificate", reason, clock.now()),
     )
     renewal.start()
-    while _serve(parts, offered, lambda: bool(stopped)).restored:
+    while _serve(parts, offered, gateways, lambda: bool(stopped)).restored:
         with database.write(connection):
             lives.begin_anew(connection)
         _log.error("database_restored", remedy="An old copy was put back; events go on under a new epoch.")
@@ -170,7 +179,7 @@ def _wishes(configuration: Settings) -> Wishes | None:
     )
 
 
-def _serve(parts: _Parts, offered: bytes, stopping: Callable[[], bool]) -> Service:
+def _serve(parts: _Parts, offered: bytes, gateways: Gateways | None, stopping: Callable[[], bool]) -> Service:
     """Serve one epoch; return the service that has ended."""
     epoch = outbox.epoch(parts.connection)
     link = link_to(broker_address(parts.configuration), parts.configuration, epoch)
@@ -192,6 +201,7 @@ def _serve(parts: _Parts, offered: bytes, stopping: Callable[[], bool]) -> Servi
         tend=lambda: _tend(parts, epoch, visits),
         exchange=visits if _receives_people(parts.configuration) else None,
         wishes=parts.wishes,
+        gateways=gateways,
     )
     service.run(stopping)
     return service

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from edge_core.settings import Settings
     from sync.exchange import Exchange
     from sync.mqtt import Link, Notice
+    from sync.site.exchange import Gateways
     from sync.uplink import Limits
     from sync.wishes import Wishes
 
@@ -47,7 +48,7 @@ class Service:
     """The loop. `content_version` tells what is served here, `poke` wakes the download of content.
 
     `hear` takes what neighbours offer, `offer` is what this device offers them, `tend` is called now and then.
-    `exchange` joins what the site's kiosks tell of visits.
+    `exchange` joins what the site's kiosks tell of visits, `gateways` what its gateways tell of sessions.
 
     `restored` turns true, and `run` ends, when the platform holds more of this epoch than this database ever gave.
     """
@@ -70,6 +71,7 @@ class Service:
         tend: Callable[[], None] | None = None,
         exchange: Exchange | None = None,
         wishes: Wishes | None = None,
+        gateways: Gateways | None = None,
     ) -> None:
         self.window = Window(outbox.epoch(connection), limits)
         self.counts = counts
@@ -79,11 +81,10 @@ class Service:
         self._connection = connection
         self._link = link
         self._clock, self._wall = clock, wall
-        self._poke = poke
-        self._hear_offer = hear
+        self._poke, self._hear_offer = poke, hear
         self.restored, self._heard, self._beyond, self._greeted_by = False, False, 0, 0.0
         self._tend, self._tend_due = tend, 0.0
-        self._exchange = exchange
+        self._exchange, self._gateways = exchange, gateways
         who = Who(self._root, self.window.epoch, boot)
         self._telling = Telling(
             who, connection, self._publish, content_version=content_version, offer=offer, wishes=wishes
@@ -126,8 +127,9 @@ class Service:
             self._new_round()
             self._telling.connected()
             self._publish(birth.state(self._root, self.window.epoch, online=True))
-            if self._exchange is not None:
-                self._exchange.again()
+            for talk in (self._exchange, self._gateways):
+                if talk is not None:
+                    talk.again()
         elif isinstance(notice, Disconnected):
             _log.warning("mqtt_disconnected")
             self.window.disconnect()
@@ -157,6 +159,8 @@ class Service:
             self._hear_offer(message.payload)
         elif message.topic.endswith("/live/visits") and self._exchange is not None:
             self._exchange.hear(message.payload)
+        elif message.topic.endswith("/live/gateways") and self._gateways is not None:
+            self._gateways.take(message.topic.split("/")[3], message.payload)
 
     def _hear(self, payload: bytes) -> None:
         """Keep the highest acknowledgement that may be believed; it is judged again when it is written down."""
@@ -200,6 +204,9 @@ class Service:
         self._send()
         if not self._telling.turn(self._clock, self._wall, connected=self._link.connected):
             self._refuse("desired", "malformed")
+        told = self._gateways.turn(self._clock(), connected=self._link.connected) if self._gateways else ()
+        for payload in told:
+            self._publish(Message(f"{self._root}/live/gateways", payload))
         if self._tend is not None and self._clock() >= self._tend_due:
             self._tend_due = self._clock() + _TEND_SECONDS
             self._tend()

@@ -4,15 +4,19 @@
 from __future__ import annotations
 
 from contextlib import closing
+from typing import TYPE_CHECKING
 
 import click
 
-from edge_core import clock, control
+from edge_core import clock, control, gateway_key
 from edge_core.cli import options
 from edge_core.cli.session import mac_address
 from edge_core.errors import ParvisError
 from edge_core.settings import load
-from edge_core.store import database, followed
+from edge_core.store import database, followed, site
+
+if TYPE_CHECKING:
+    from edge_core.settings import Settings
 
 
 @click.group()
@@ -27,7 +31,7 @@ def add(config: str, mac: str) -> None:
     """Shut out the device MAC: its session ends, and it gets neither the portal nor names."""
     settings, address = load(config), mac_address(mac)
     with closing(database.open_edge(settings.edge_db)) as store:
-        fresh = followed.block(store, address, clock.now())
+        fresh = followed.block(store, address, clock.now(), _whole(settings))
     control.nudge(settings.agent_socket)
     click.echo(f"{address} is blocked." if fresh else f"{address} was blocked already.")
 
@@ -39,7 +43,7 @@ def remove(config: str, mac: str) -> None:
     """Let the device MAC in again."""
     settings, address = load(config), mac_address(mac)
     with closing(database.open_edge(settings.edge_db)) as store:
-        known = followed.unblock(store, address)
+        known = followed.unblock(store, address, _whole(settings))
     if not known:
         raise ParvisError(f"{address} is not blocked.", remedy="`parvis block list` shows who is.")
     control.nudge(settings.agent_socket)
@@ -51,9 +55,19 @@ def remove(config: str, mac: str) -> None:
 @options.as_json
 def list_(config: str, *, as_json: bool) -> None:
     """Show who is shut out."""
-    with closing(database.open_edge(load(config).edge_db)) as store:
-        found = sorted(followed.blocked(store))
+    settings = load(config)
+    with closing(database.open_edge(settings.edge_db)) as store:
+        found = sorted(followed.blocked(store, gateway_key.load(settings)))
+        elsewhere = sum(1 for word in site.blocks(store) if word.blocked) - len(found)
     if as_json:
         options.print_json(found)
-    else:
-        click.echo("\n".join(found) if found else "Nobody is blocked.")
+        return
+    click.echo("\n".join(found) if found else "Nobody is blocked here.")
+    if elsewhere > 0:
+        click.echo(f"And {elsewhere} by other gateways of the site, which tell no addresses.")
+
+
+def _whole(settings: Settings) -> followed.Site | None:
+    """Return the site for which a word on a device counts; None where this gateway stands alone."""
+    key = gateway_key.load(settings)
+    return followed.Site(key, settings.device.id) if key else None

@@ -6,15 +6,19 @@ Every change of a grant, by whomever, gets the next `revision` from a trigger; s
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from edge_core.settings_zones import FIRST
+from edge_core.store import site
 from edge_core.store.database import write
 from edge_core.store.grants import VOUCHER, Grant
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable
+
+    from edge_core.gateway_key import GatewayKey
 
 _PERMIT = "id, mac, expires_at, ended_at, revision, rate_up, rate_down, quota, zone"
 
@@ -37,6 +41,13 @@ class Permit(NamedTuple):
         return 0.0 if self.ended_at is not None else max(0.0, self.expires_at - now)
 
 
+class Site(NamedTuple):
+    """The site that a block is for: its key, and the name of this gateway."""
+
+    key: GatewayKey
+    gateway: str
+
+
 def changed(connection: sqlite3.Connection, since: int | None) -> tuple[list[Permit], int]:
     """Return the grants changed after revision `since`, ended ones included, and the revision reached.
 
@@ -56,13 +67,13 @@ def changed(connection: sqlite3.Connection, since: int | None) -> tuple[list[Per
 
 def over(connection: sqlite3.Connection, now: float, most: int) -> list[Grant]:
     """Return up to `most` grants that are over (ended, or expired) and whose usage was not told yet."""
-    columns = "id, session, mac, plan, created_at, expires_at, ended_at, end_reason"
+    columns = "id, session, mac, plan, created_at, expires_at, ended_at, end_reason, adopted"
     rows = connection.execute(
         f"SELECT {columns} FROM grants WHERE mac <> '' AND ended_at IS NOT NULL"
         f" UNION ALL SELECT {columns} FROM grants WHERE mac <> '' AND ended_at IS NULL AND expires_at <= ? LIMIT ?",
         [now, most],
     )
-    return [Grant(*row) for row in rows]
+    return [replace(Grant(*row[:8]), adopted=row[8]) for row in rows]
 
 
 def shift(connection: sqlite3.Connection, seconds: float, up_to: int) -> int:
@@ -76,43 +87,65 @@ def shift(connection: sqlite3.Connection, seconds: float, up_to: int) -> int:
         [seconds, seconds, up_to],
     )
     connection.execute(  # the time of a code runs with the session that it opened
-        "UPDATE vouchers SET used_at = used_at + ? WHERE used_at IS NOT NULL AND ? || id IN"
+        "UPDATE vouchers SET used_at = used_at + ? WHERE used_at IS NOT NULL"
+        " AND ? || CASE WHEN site THEN lower(hex(substr(digest, 1, 16))) ELSE id END IN"
         " (SELECT holder FROM grants WHERE ended_at IS NULL AND mac <> '' AND id <= ?)",
         [seconds, VOUCHER, up_to],
     )
     return done.rowcount
 
 
-def blocked(connection: sqlite3.Connection) -> set[str]:
-    """Return the MACs that may do nothing here."""
-    return {row[0] for row in connection.execute("SELECT mac FROM blocks")}
+def blocked(connection: sqlite3.Connection, key: GatewayKey | None = None) -> set[str]:
+    """Return the MACs that may do nothing here; with the site's key, without those let in again elsewhere since."""
+    macs = {row[0] for row in connection.execute("SELECT mac FROM blocks")}
+    lifted = {word.device for word in site.blocks(connection) if not word.blocked} if key and macs else set()
+    return {mac for mac in macs if key.device(mac) not in lifted} if key and lifted else macs
 
 
-def block(connection: sqlite3.Connection, mac: str, now: float) -> bool:
-    """Shut a device out, ending its session; False where it was blocked already."""
+def block(connection: sqlite3.Connection, mac: str, now: float, whole: Site | None = None) -> bool:
+    """Shut a device out, ending its session; with `whole`, on the whole site. False where it was blocked already."""
     with write(connection):
+        word = site.word_on(connection, whole.key.device(mac)) if whole else None
+        if whole and not (word and word.blocked):
+            site.say_block(connection, whole.key.device(mac), whole.gateway, blocked=True)
         added = connection.execute("INSERT INTO blocks VALUES (?, ?) ON CONFLICT DO NOTHING", [mac, now]).rowcount
         connection.execute(
             "UPDATE grants SET ended_at = min(?, expires_at), end_reason = 'blocked'"
             " WHERE mac = ? AND ended_at IS NULL",
             [now, mac],
         )
-        return bool(added)
+        return bool(added or (word and not word.blocked))
 
 
-def unblock(connection: sqlite3.Connection, mac: str) -> bool:
-    """Let a device in again; False where it was not blocked."""
+def unblock(connection: sqlite3.Connection, mac: str, whole: Site | None = None) -> bool:
+    """Let a device in again, with `whole` wherever on the site it was shut out; False where it was not blocked."""
     with write(connection):
-        return bool(connection.execute("DELETE FROM blocks WHERE mac = ?", [mac]).rowcount)
+        word = site.word_on(connection, whole.key.device(mac)) if whole else None
+        known = connection.execute("DELETE FROM blocks WHERE mac = ?", [mac]).rowcount
+        if whole and (known or (word and word.blocked)):
+            site.say_block(connection, whole.key.device(mac), whole.gateway, blocked=False)
+        return bool(known or (word and word.blocked))
 
 
 def end(connection: sqlite3.Connection, ids: Iterable[int], reason: str, now: float) -> None:
     """End grants by their ids."""
     with write(connection):
-        connection.executemany(
-            "UPDATE grants SET ended_at = min(?, expires_at), end_reason = ? WHERE id = ? AND ended_at IS NULL",
-            [(now, reason, number) for number in ids],
-        )
+        end_within(connection, ids, reason, now)
+
+
+def end_within(connection: sqlite3.Connection, ids: Iterable[int], reason: str, now: float) -> None:
+    """End grants by their ids inside the caller's transaction."""
+    connection.executemany(
+        "UPDATE grants SET ended_at = min(?, expires_at), end_reason = ? WHERE id = ? AND ended_at IS NULL",
+        [(now, reason, number) for number in ids],
+    )
+
+
+def prolong(connection: sqlite3.Connection, grant: int, until: float, extended: int) -> None:
+    """Let a grant last until `until`, as another gateway has it, inside the caller's transaction."""
+    connection.execute(
+        "UPDATE grants SET expires_at = ?, extended = ? WHERE id = ? AND ended_at IS NULL", [until, extended, grant]
+    )
 
 
 def known(connection: sqlite3.Connection, ids: Iterable[int]) -> list[int]:

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: EUPL-1.2
-"""Grants: the wish that a device be online, until when. The portal and the command line write them, nobody else."""
+"""Grants: the wish that a device be online, until when. The portal and the command line write them.
+
+The agent ends them, and adopts those of a device that comes from another gateway of the site.
+"""
 
 from __future__ import annotations
 
@@ -10,15 +13,17 @@ import uuid6
 
 from edge_core import events
 from edge_core.settings_zones import FIRST
-from edge_core.store import outbox
+from edge_core.store import outbox, site
 from edge_core.store.database import write
 
 if TYPE_CHECKING:
     import sqlite3
 
+    from edge_core.store.site import SiteSession
+
 _COLUMNS = (
     "id, session, mac, plan, created_at, expires_at, ended_at, end_reason, rate_up, rate_down, quota, holder, extended,"
-    " zone"
+    " zone, devices, adopted"
 )
 PRE_GRANT = "pre-grant"
 """Plan of the short access while somebody signs in or reads an e-mail; any other plan takes its place."""
@@ -51,7 +56,8 @@ class Grant:
     """One device's permission. `id` is the conntrack mark of its flows; times are seconds since 1970.
 
     Rates are in kbit/s, `quota` in bytes of both directions, None without limit. `holder` is "" or whose devices these
-    are; `extended` counts how often the device's person made it last longer.
+    are, `devices` how many of them may be online; `extended` counts how often the device's person made it last longer.
+    `adopted`: the session began at another gateway of the site.
     """
 
     id: int
@@ -69,6 +75,8 @@ class Grant:
     extended: int = 0
     zone: str = FIRST
     """The zone in which it holds, and in no other."""
+    devices: int | None = None
+    adopted: int = 0
 
     def remaining(self, now: float) -> float:
         """Return the seconds left, 0 where it is over."""
@@ -103,15 +111,38 @@ def accept(  # what a plan gives, as its words have it
             _make_room(connection, holder, now)
         row = connection.execute(
             "INSERT INTO grants (session, mac, plan, created_at, expires_at, rate_up, rate_down, quota, holder,"
-            f" zone) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING {_COLUMNS}",
+            f" zone, devices) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING {_COLUMNS}",
             [
                 *[str(uuid6.uuid7()), mac, plan, now, now + seconds],
                 *[limits.rate_up, limits.rate_down, limits.quota, holder.key if holder else "", zone],
+                holder.devices if holder else None,
             ],
         ).fetchone()
         grant = Grant(*row)
         outbox.append(connection, events.SessionStarted(session=grant.session, plan=plan, seconds=seconds), now)
         return grant
+
+
+def adopt(connection: sqlite3.Connection, mac: str, elsewhere: SiteSession, now: float) -> bool:
+    """Let a device go on here with the session that it has at another gateway, inside the caller's transaction.
+
+    Another session of the device is ended as "changed". False where this session was over here already. Its beginning
+    was told where it began.
+    """
+    known = connection.execute("SELECT 1 FROM grants WHERE session = ?", [elsewhere.session]).fetchone()
+    if known is not None:
+        return False
+    _end_open(connection, mac, now, "changed")
+    connection.execute(
+        "INSERT INTO grants (session, mac, plan, created_at, expires_at, rate_up, rate_down, quota, holder, devices,"
+        " extended, zone, adopted) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1)",
+        [
+            *[elsewhere.session, mac, elsewhere.plan, now, elsewhere.expires_at],
+            *[elsewhere.rate_up, elsewhere.rate_down, elsewhere.quota, elsewhere.holder, elsewhere.devices],
+            *[elsewhere.extended, elsewhere.zone],
+        ],
+    )
+    return True
 
 
 def _stays(current: Grant, plan: str, holder: Holder | None) -> bool:
@@ -121,9 +152,12 @@ def _stays(current: Grant, plan: str, holder: Holder | None) -> bool:
 
 
 def _make_room(connection: sqlite3.Connection, holder: Holder, now: float) -> None:
-    others = by_holder(connection, holder.key, now)
-    for grant in others[: max(0, len(others) - holder.devices + 1)]:
-        _end_open(connection, grant.mac, now, "moved")
+    """End the oldest sessions here where, all over the site, one more would be too many; others end theirs."""
+    own = {grant.id: grant for grant in by_holder(connection, holder.key, now)}
+    here = [(number, grant.session) for number, grant in own.items()]
+    elsewhere = [row.session for row in site.by_holder(connection, holder.key, now)]
+    for number in site.too_many(here, elsewhere, holder.devices - 1):
+        _end_open(connection, own[number].mac, now, "moved")
 
 
 def extend(connection: sqlite3.Connection, mac: str, until: float, most: int, now: float) -> Grant | None:

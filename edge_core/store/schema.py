@@ -8,6 +8,8 @@ from uuid import uuid4
 
 from sqlite_utils.migrations import Migrations
 
+from edge_core.store import schema_site
+
 if TYPE_CHECKING:
     from sqlite_utils import Database
 
@@ -304,3 +306,15 @@ def m070_presence(db: Database) -> None:
 def m080_zones(db: Database) -> None:
     """Say of each grant in which zone it holds; those of before, and of a release that knows no zones, in the first."""
     db.execute("ALTER TABLE grants ADD COLUMN zone TEXT NOT NULL DEFAULT 'main'")
+
+
+@edge()
+def m081_site(db: Database) -> None:
+    """Keep what the other gateways of the site tell: sessions, their usage, vouchers, blocked devices."""
+    for statement in schema_site.STATEMENTS:
+        db.execute(statement)
+    number = "UPDATE vouchers SET revision = (SELECT max(revision) FROM vouchers) + 1 WHERE id = NEW.id; END"
+    db.execute(f"CREATE TRIGGER vouchers_new AFTER INSERT ON vouchers BEGIN {number}")
+    db.execute(
+        f"CREATE TRIGGER vouchers_change AFTER UPDATE ON vouchers WHEN NEW.revision = OLD.revision BEGIN {number}"
+    )

@@ -92,7 +92,9 @@ def _close(connection: sqlite3.Connection, grant: grants.Grant, total: Usage, no
         down_bytes=total.down_bytes,
         down_packets=total.down_packets,
     )
-    outbox.append(connection, event, now)
+    # Of a session that began at another gateway only what passed here is told: nothing, where nothing did.
+    if not grant.adopted or total != Usage():
+        outbox.append(connection, event, now)
     grants.forget(connection, grant, now)
     return True
 

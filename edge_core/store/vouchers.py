@@ -21,12 +21,22 @@ ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's: no letter that is 
 LENGTH = 10  # characters: 50 bits
 _READ_AS = str.maketrans("OIL", "011")
 _LONGEST = 40
-_COLUMNS = "id, batch, plan, seconds, rate_up, rate_down, quota, devices, made_at, valid_until, used_at, revoked_at"
+_TERMS = "batch, plan, seconds, rate_up, rate_down, quota, devices, made_at, valid_until"
+# What another gateway knows of a voucher counts here too: its first use, and that it was revoked.
+_KNOWN = """(SELECT v.id, v.batch, v.plan, v.seconds, v.rate_up, v.rate_down, v.quota, v.devices, v.made_at,
+ v.valid_until, coalesce(min(v.used_at, s.used_at), v.used_at, s.used_at) AS used_at,
+ coalesce(v.revoked_at, s.revoked_at) AS revoked_at, v.digest, v.site
+ FROM vouchers v LEFT JOIN site_vouchers s ON v.site AND s.digest = v.digest
+ UNION ALL SELECT 0, batch, plan, seconds, rate_up, rate_down, quota, devices, made_at, valid_until, used_at,
+ revoked_at, digest, 1 FROM site_vouchers WHERE digest NOT IN (SELECT digest FROM vouchers))"""
 
 
 @dataclass(frozen=True)
 class Voucher:
-    """What a code gives. Its time runs from the first use on, whatever device it moves to."""
+    """What a code gives. Its time runs from the first use on, whatever device it moves to.
+
+    `site`: it counts at every gateway of the site; `id` is 0 as long as only another one has seen it.
+    """
 
     id: int
     batch: str
@@ -40,11 +50,13 @@ class Voucher:
     valid_until: float
     used_at: float | None
     revoked_at: float | None
+    digest: bytes = b""
+    site: int = 0
 
     @property
     def holder(self) -> Holder:
-        """Whose devices its devices are."""
-        return Holder(f"{VOUCHER}{self.id}", self.devices)
+        """Whose devices its devices are; all over the site, a number of one gateway would mean nothing."""
+        return Holder(f"{VOUCHER}{self.digest[:16].hex() if self.site else self.id}", self.devices)
 
     @property
     def limits(self) -> Limits:
@@ -96,14 +108,17 @@ def make(  # the parts of what a code gives
     count: int,
     valid_until: float,
     now: float,
+    site: bool = False,
 ) -> list[str]:
-    """Make `count` codes in one transaction and return them: they are told here, and never again."""
+    """Make `count` codes in one transaction and return them: they are told here, and never again.
+
+    `site`: `key` is the same at every gateway of the site, where the codes count too.
+    """
     codes = ["".join(secrets.choice(ALPHABET) for _ in range(LENGTH)) for _ in range(count)]
-    terms = [batch, plan, seconds, limits.rate_up, limits.rate_down, limits.quota, devices, now, valid_until]
+    terms = [batch, plan, seconds, limits.rate_up, limits.rate_down, limits.quota, devices, now, valid_until, int(site)]
     with write(connection):
         connection.executemany(
-            "INSERT INTO vouchers (digest, batch, plan, seconds, rate_up, rate_down, quota, devices, made_at,"
-            " valid_until) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            f"INSERT INTO vouchers (digest, {_TERMS}, site) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [[digest(key, code), *terms] for code in codes],
         )
     return codes
@@ -121,39 +136,52 @@ def admit(  # the parts of what a code gives
     devices: int,
     valid_until: float,
     now: float,
+    site: bool = False,
 ) -> None:
     """Take in a code that a kiosk has made, as if it had been made here; one that is known stays as it is."""
-    terms = [batch, plan, seconds, limits.rate_up, limits.rate_down, limits.quota, devices, now, valid_until]
+    terms = [batch, plan, seconds, limits.rate_up, limits.rate_down, limits.quota, devices, now, valid_until, int(site)]
     with write(connection):
         connection.execute(
-            "INSERT INTO vouchers (digest, batch, plan, seconds, rate_up, rate_down, quota, devices, made_at,"
-            " valid_until) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (digest) DO NOTHING",
+            f"INSERT INTO vouchers (digest, {_TERMS}, site) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+            " ON CONFLICT (digest) DO NOTHING",
             [digest(key, code), *terms],
         )
 
 
 def find(connection: sqlite3.Connection, key: bytes, given: str) -> Voucher | None:
     """Return the voucher of a code. The same work is done whatever was written: time tells nothing about codes."""
-    row = connection.execute(f"SELECT {_COLUMNS} FROM vouchers WHERE digest = ?", [digest(key, given)]).fetchone()
+    row = connection.execute(f"SELECT * FROM {_KNOWN} WHERE digest = ?", [digest(key, given)]).fetchone()
     return Voucher(*row) if row else None
 
 
 def get(connection: sqlite3.Connection, number: int) -> Voucher | None:
     """Return a voucher by its number."""
-    row = connection.execute(f"SELECT {_COLUMNS} FROM vouchers WHERE id = ?", [number]).fetchone()
+    row = connection.execute(f"SELECT * FROM {_KNOWN} WHERE id = ? AND id > 0", [number]).fetchone()
     return Voucher(*row) if row else None
 
 
+def take_over(connection: sqlite3.Connection, voucher: Voucher) -> int:
+    """Have a voucher here that so far only another gateway had, inside the caller's transaction; return its number."""
+    connection.execute(
+        f"INSERT INTO vouchers (digest, {_TERMS}, used_at, revoked_at, site)"
+        f" SELECT digest, {_TERMS}, used_at, revoked_at, 1 FROM site_vouchers WHERE digest = ? ON CONFLICT DO NOTHING",
+        [voucher.digest],
+    )
+    return int(connection.execute("SELECT id FROM vouchers WHERE digest = ?", [voucher.digest]).fetchone()[0])
+
+
 def use(connection: sqlite3.Connection, voucher: Voucher, now: float) -> None:
-    """Let a voucher's time begin, if it has not yet."""
+    """Let a voucher's time begin, if it has not yet, here or elsewhere."""
     with write(connection):
-        connection.execute("UPDATE vouchers SET used_at = ? WHERE id = ? AND used_at IS NULL", [now, voucher.id])
+        number = voucher.id or take_over(connection, voucher)
+        began = voucher.used_at if voucher.used_at is not None else now
+        connection.execute("UPDATE vouchers SET used_at = ? WHERE id = ? AND used_at IS NULL", [began, number])
 
 
 def any_left(connection: sqlite3.Connection, now: float) -> bool:
     """Tell whether there is a voucher that could be used."""
     row = connection.execute(
-        "SELECT 1 FROM vouchers WHERE revoked_at IS NULL AND"
+        f"SELECT 1 FROM {_KNOWN} WHERE revoked_at IS NULL AND"
         " CASE WHEN used_at IS NULL THEN valid_until ELSE used_at + seconds END > ? LIMIT 1",
         [now],
     ).fetchone()
@@ -163,17 +191,18 @@ def any_left(connection: sqlite3.Connection, now: float) -> bool:
 def all_of(connection: sqlite3.Connection, batch: str | None = None) -> list[Voucher]:
     """Return the vouchers of a batch, or all."""
     where, values = ("WHERE batch = ?", [batch]) if batch is not None else ("", [])
-    return [Voucher(*row) for row in connection.execute(f"SELECT {_COLUMNS} FROM vouchers {where} ORDER BY id", values)]
+    return [Voucher(*row) for row in connection.execute(f"SELECT * FROM {_KNOWN} {where} ORDER BY id", values)]
 
 
-def revoke(connection: sqlite3.Connection, numbers: list[int], now: float) -> int:
+def revoke(connection: sqlite3.Connection, meant: list[Voucher], now: float) -> int:
     """Revoke vouchers; return how many were not revoked before. Their sessions are the caller's to end."""
     with write(connection):
         return sum(
             connection.execute(
-                "UPDATE vouchers SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL", [now, number]
+                "UPDATE vouchers SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL",
+                [now, each.id or take_over(connection, each)],
             ).rowcount
-            for number in numbers
+            for each in meant
         )
 
 
