@@ -35,6 +35,7 @@ def programs(role: str, settings: Settings) -> list[Program]:
         found.append(_broker(settings))
     if gateway and settings.enforcement.mode == "nftables":
         found += [_dnsmasq(settings), _agent(settings), _advertiser(settings)]
+        found += [_access_point(settings)] if settings.access_point.interface else []
     if gateway:
         found += _portal(settings)
     if role in ("kiosk", "site"):
@@ -118,6 +119,16 @@ def _dnsmasq(settings: Settings) -> Program:
         name="dnsmasq",
         command=["dnsmasq", "--keep-in-foreground", f"--conf-file={configuration}"],
         reread=settings.generated_dir / "dhcp-options",
+    )
+
+
+def _access_point(settings: Settings) -> Program:
+    # A new start drops everybody from the radio for seconds: only where its own settings have changed.
+    return Program(
+        name="access-point",
+        command=["hostapd", str(settings.generated_dir / "hostapd.conf")],
+        at_reload="leave",
+        concerns=f"{settings.access_point} {[(zone.id, zone.interface) for zone in settings.zones]}",
     )
 
 

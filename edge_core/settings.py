@@ -18,6 +18,7 @@ from edge_core import desired, identity, settings_zones
 from edge_core.errors import ConfigurationError
 from edge_core.settings_sections import (
     Access,
+    AccessPoint,
     Broker,
     Content,
     Desired,
@@ -52,6 +53,7 @@ class Settings:
     site: Site
     device: Device
     lan: Lan
+    access_point: AccessPoint
     wan: Wan
     uplink: Uplink
     portal: Portal
@@ -146,6 +148,7 @@ SECTIONS: dict[str, type[Any]] = {
     "site": Site,
     "device": Device,
     "lan": Lan,
+    "access_point": AccessPoint,
     "wan": Wan,
     "uplink": Uplink,
     "portal": Portal,
@@ -303,6 +306,8 @@ def _check_together(settings: Settings) -> None:
     outside = [name for name in (settings.wan.interface, settings.wan.second) if name]
     for zone, key, what, remedy in settings_zones.collisions(settings.zones, outside):
         raise _refuse(settings.source, settings_zones.label(zone), key, what, remedy)
+    for key, what, remedy in settings_zones.radio(settings.access_point, settings.zones, outside):
+        raise _refuse(settings.source, "access_point", key, what, remedy)
     if settings.further and not settings.zones:
         raise _refuse(
             settings.source, "lan", "interface", "is missing", "[lan] is the first zone, [[zone]] the others."

@@ -49,6 +49,28 @@ def slugs(raw: Any) -> tuple[str, ...]:
         raise ValueError('a list of short names, such as ["day-pass"]') from None
 
 
+def ssid(raw: Any) -> str:
+    """Accept a WiFi network's name: 1 to 32 bytes (IEEE 802.11), printable."""
+    if not isinstance(raw, str) or not 1 <= len(raw.encode()) <= 32 or not raw.isprintable():
+        raise ValueError('a name of 1 to 32 bytes, such as "Parc"')
+    return raw
+
+
+def country(raw: Any) -> str:
+    """Accept a country's two letters (ISO 3166-1)."""
+    if not isinstance(raw, str) or not re.fullmatch(r"[A-Z]{2}", raw):
+        raise ValueError('two letters, such as "FR"')
+    return raw
+
+
+def channel(raw: Any) -> int:
+    """Accept a WiFi channel of the bands of 2.4 and 5 GHz."""
+    value = _whole(raw, 1, 177, "a channel from 1 to 13, or from 36 to 177")
+    if 13 < value < 36:
+        raise ValueError("a channel from 1 to 13, or from 36 to 177")
+    return value
+
+
 def vlan(raw: Any) -> int:
     """Accept a VLAN's number (IEEE 802.1Q), or 0 for none."""
     return _whole(raw, 0, 4094, "a VLAN's number from 1 to 4094, or 0 for none")

@@ -68,6 +68,18 @@ class Zone(Lan):
 
 
 @dataclass(frozen=True, kw_only=True)
+class AccessPoint:
+    """A radio of this gateway's own, by hostapd: an open network, and the same one encrypted (OWE)."""
+
+    interface: str = _row(parse.interface, "WiFi interface that is the access point; empty: none.", default="")
+    ssid: str = _row(parse.ssid, "The network's name.", default="")
+    country: str = _row(parse.country, "Country whose radio rules hold, such as `FR`.", default="")
+    channel: int = _row(parse.channel, "Channel: 1 to 13, or from 36 on in the 5 GHz band.", default=6)
+    owe: bool = _row(parse.yes_or_no, "Whether to encrypt for systems that can (OWE transition).", default=True)
+    zone: str = _row(parse.slug, "Zone of its guests, whose interface is the bridge that it joins.", default="main")
+
+
+@dataclass(frozen=True, kw_only=True)
 class Wan:
     """The Internet's side of a gateway."""
 

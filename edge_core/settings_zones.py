@@ -11,8 +11,11 @@ from edge_core.settings_sections import Lan, Zone
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from edge_core.settings_sections import AccessPoint
+
 FIRST = "main"
 """Id of the zone that [lan] describes."""
+_ROOM_FOR_OWE = 11  # of 15 characters, "-owe" takes four
 NEEDS = ("interface", "ipv4", "dhcp_range")
 
 
@@ -44,6 +47,22 @@ def collisions(zones: Sequence[Zone], outside: Sequence[str]) -> Iterator[tuple[
                 one, two = getattr(zone, key), getattr(other, key)
                 if one and two and one.network.overlaps(two.network):
                     yield zone, key, f"overlaps zone {other.id!r}'s {two.network}", "Give each zone its own network."
+
+
+def radio(own: AccessPoint, zones: Sequence[Zone], outside: Sequence[str]) -> Iterator[tuple[str, str, str]]:
+    """Yield (key, what is wrong, remedy) of what can't be of an own access point."""
+    if not own.interface:
+        return
+    yield from (
+        (key, "is missing", "An access point needs it.") for key in ("ssid", "country") if not getattr(own, key)
+    )
+    if own.owe and len(own.interface) > _ROOM_FOR_OWE:
+        yield "interface", f"is {own.interface!r}", f"Its name may have {_ROOM_FOR_OWE} characters, or set owe = false."
+    if own.zone not in {zone.id for zone in zones}:
+        yield "zone", f"is {own.zone!r}, which is none", f"There are: {', '.join(zone.id for zone in zones) or 'none'}."
+    if own.interface in {*outside, *(zone.interface for zone in zones)}:
+        remedy = "The zone's interface is a bridge of another name, such as br0; it is made where it is missing."
+        yield "interface", f"is {own.interface!r}, another's interface", remedy
 
 
 def _alone(zone: Zone) -> Iterator[tuple[str, str, str]]:

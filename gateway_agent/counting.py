@@ -7,6 +7,7 @@ Devices that objected are left out before anything is counted.
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from edge_core.settings_zones import FIRST
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 _REFRESH = 5.0
 """Seconds between two looks at the bridge's table and at the list of objections."""
+
+_NONE: Mapping[str, str] = MappingProxyType({})
 
 
 class Counting:
@@ -44,10 +47,18 @@ class Counting:
         """Neighbours without a lease or a grant at the last look: not counted."""
 
     def observe(
-        self, present: Mapping[str, str], known: Collection[str], online: AbstractSet[str], now: float, running: float
+        self,
+        present: Mapping[str, str],
+        known: Collection[str],
+        online: AbstractSet[str],
+        now: float,
+        running: float,
+        *,
+        own: Mapping[str, str] = _NONE,
     ) -> None:
         """Take in who is here by MAC, in which zone, who of them is `known` (lease or grant) and online.
 
+        `own` names our own access point for those who are associated with it.
         What could not be written down is told with the next windows. Raises StoreError, OSError.
         """
         if running >= self._refresh_at or running < self._refresh_at - _REFRESH:
@@ -55,7 +66,9 @@ class Counting:
             self._look_around(present.keys())
         counted = present.keys() & (known if isinstance(known, set) else set(known))
         self.strangers = len(present) - len(counted)
-        here = {mac: Spot(present[mac], self._points.get(mac)) for mac in counted if not self._objects(mac)}
+        here = {
+            mac: Spot(present[mac], own.get(mac) or self._points.get(mac)) for mac in counted if not self._objects(mac)
+        }
         windows = self._presence.observe(here, online, now, running)
         if windows:
             with write(self._store) as store:

@@ -17,7 +17,7 @@ from edge_core import clock, gateway_key, logs, netlink, notify
 from edge_core.errors import ConfigurationError, NetworkError, ParvisError
 from edge_core.settings import load, require_gateway
 from edge_core.store import database, followed, site
-from gateway_agent import failover, idle, network, nft_state, quota
+from gateway_agent import failover, hostapd, idle, network, nft_state, quota
 from gateway_agent.accounting import Accounting
 from gateway_agent.control import Control
 from gateway_agent.counting import Counting
@@ -26,6 +26,7 @@ from gateway_agent.places import Places
 from gateway_agent.recording import Recording
 from gateway_agent.roaming import Roaming
 from gateway_agent.rules import NewSettingsError
+from gateway_agent.stations import Stations
 from gateway_agent.timekeeping import Timekeeper
 from gateway_agent.uplink_watch import Watch
 
@@ -69,6 +70,7 @@ class Agent:
         self._places = Places(settings)
         self._counting = Counting(settings, self._store)
         self._recording = Recording(settings)
+        self._stations = Stations(settings.run_dir / "hostapd", hostapd.interfaces(settings), self._selector)
         self._timekeeper = Timekeeper(self._store)
         self._quota, self._idle = quota.Watch(), idle.Watch()
         self._watch = Watch(settings, on_second=self._take_up_way())
@@ -107,6 +109,7 @@ class Agent:
         self._accounting.close()
         self._enforcement.close()
         self._places.close()
+        self._stations.close()
         self._store.close()
         if self._anew:
             os.execv(sys.executable, [sys.executable, "-m", "gateway_agent", "--config", str(self._settings.source)])  # noqa: S606  ourselves
@@ -117,6 +120,7 @@ class Agent:
         if moment >= self._due["tick"]:
             self._due["tick"] = moment + _TICK
             self._step("reconcile", self._reconcile)
+            self._step("stations", lambda: self._stations.tend(moment))
             self._step("presence", self._observe)
             self._step("legal", lambda: self._recording.tend(moment))
             if self._settings.wan.second:
@@ -130,6 +134,7 @@ class Agent:
         if moment >= self._due["probe"]:
             self._due["probe"] = moment + _PROBE_SECONDS
             self._step("probe", self._places.probe)
+            self._step("isolation", lambda: network.isolate_newcomers(self._settings))
 
     def _step(self, name: str, action: Callable[[], object]) -> bool:
         """Do one step; a failure is counted and logged, the first of a kind and each hundredth, and never ends us."""
@@ -190,9 +195,14 @@ class Agent:
     def _observe(self) -> None:
         granted, leased = self._enforcement.active, self._enforcement.addresses()
         present = self._places.hold(granted, leased)
+        if gone := self._stations.take_left():
+            self._places.probe(gone)
+        associated = self._stations.present()
+        present |= dict.fromkeys(associated, self._settings.access_point.zone)
         known = {grant.mac for grant in granted} | set(leased)
         online = {grant.mac for grant in granted if present.get(grant.mac) == grant.zone}
-        self._counting.observe(present, known, online, clock.now(), clock.monotonic())
+        own = dict.fromkeys(associated, self._settings.device.id)
+        self._counting.observe(present, known, online, clock.now(), clock.monotonic(), own=own)
 
     def _take_up_way(self) -> bool:
         """Return whether an earlier agent led out by the second uplink; one named no more is left."""
@@ -234,6 +244,7 @@ class Agent:
             "refused": self._control.refused + self._places.refused,
             "dropped": self._dropped(),
             "counting": self._counting.counts(),
+            "stations": self._stations.counts(),
             "sessions": sessions,
         }
 

@@ -20,7 +20,7 @@ from edge_core import netlink
 from edge_core.netlink import attribute
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
 _NEW, _DELETED, _GET = 28, 29, 30  # RTM_*NEIGH
 _GROUP = 3  # RTNLGRP_NEIGH
@@ -100,10 +100,15 @@ class Neighbours:
         """Return the MACs that are here now."""
         return {entry.mac for entry in self._table.values() if entry.here}
 
-    def probe(self) -> int:
-        """Ask the kernel to try some silent devices, in turn; return how many. Their answer or failure is an event."""
+    def probe(self, first: Collection[str] = ()) -> int:
+        """Ask the kernel to try some silent devices, in turn; return how many. Their answer or failure is an event.
+
+        The MACs of `first` are tried at once, silent or not: somebody says that they have left.
+        """
         if not self._queue:
             self._queue = [entry for entry in self._table.values() if entry.state & _STALE or entry.held]
+        if first:
+            self._queue = [entry for entry in self._table.values() if entry.mac in first] + self._queue
         asked, self._queue = self._queue[:_PROBES], self._queue[_PROBES:]
         for entry in asked:
             flags = _EXTERNALLY_LEARNED if entry.held else 0

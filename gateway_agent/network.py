@@ -15,7 +15,7 @@ from edge_core import logs, netlink, settings_zones
 from edge_core.errors import NetworkError
 from edge_core.netlink import attribute
 from gateway_agent import changes as noted
-from gateway_agent import vlan
+from gateway_agent import links
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -93,12 +93,17 @@ _ROOM = (
 )
 
 
+def note_of(settings: Settings) -> Path:
+    """Return the file that remembers what was changed on this host."""
+    return settings.run_dir / "gateway-changes.json"
+
+
 def require(settings: Settings) -> None:
-    """Check that all interfaces exist, or the one that a VLAN is made on. Raises NetworkError naming the setting."""
+    """Check that all interfaces exist, or can be made. Raises NetworkError naming the setting."""
     present = sorted(name for _, name in socket.if_nameindex() if name != "lo")
     guests = [(settings_zones.label(zone), zone.interface) for zone in settings.zones]
-    parents = [(settings_zones.label(zone), vlan.parent(zone)) for zone in settings.zones if zone.vlan]
-    made = {zone.interface for zone in settings.zones if zone.vlan} - set(present)
+    parents = [(settings_zones.label(zone), links.parent(zone)) for zone in settings.zones if zone.vlan]
+    made = {zone.interface for zone in settings.zones if links.is_made(zone, settings)} - set(present)
     for section, name in (*(row for row in guests if row[1] not in made), *parents, ("wan", settings.wan.interface)):
         if name not in present:
             raise NetworkError(
@@ -115,10 +120,11 @@ def prepare(settings: Settings, note: Path) -> None:
     changes = noted.load(note)
     with netlink.Socket(netlink.ROUTE) as kernel:
         for zone in settings.zones:
-            vlan.make(kernel, zone, changes, note)
+            if links.is_made(zone, settings):
+                links.make(kernel, zone, changes, note)
         for zone in settings.zones:
             with _explained(zone.interface):
-                for name in [vlan.parent(zone), zone.interface] if zone.vlan else [zone.interface]:
+                for name in filter(None, (links.parent(zone), zone.interface)):
                     _bring_up(kernel, name, changes, note)
         _set_all(settings, changes, note)
         for zone in settings.zones:
@@ -149,7 +155,7 @@ def take_back(note: Path) -> list[str]:
             try:
                 _address(kernel, _DELETE_ADDRESS, interface, ip_interface(address))
             except OSError as error:
-                if error.errno not in (errno.EADDRNOTAVAIL, *vlan.GONE):
+                if error.errno not in (errno.EADDRNOTAVAIL, *links.GONE):
                     left.append(f"{address} stays on {interface} ({error.strerror})")
         for name in changes.ports:
             with suppress(OSError):  # it is gone, or no port any more
@@ -158,9 +164,9 @@ def take_back(note: Path) -> list[str]:
             try:
                 _link(kernel, interface, up=False)
             except OSError as error:
-                if error.errno not in vlan.GONE:
+                if error.errno not in links.GONE:
                     left.append(f"{interface} stays up ({error.strerror})")
-        left += vlan.remove(kernel, changes.made)
+        left += links.remove(kernel, changes.made)
     note.unlink(missing_ok=True)
     return left
 
@@ -188,6 +194,15 @@ def isolate(kernel: netlink.Socket, interface: str, changes: Changes, note: Path
             changes.ports.append(name)
             noted.save(note, changes)
             _port(kernel, name, isolated=True)
+
+
+def isolate_newcomers(settings: Settings) -> None:
+    """Isolate the ports that came to a guests' bridge since the set-up: a radio's networks, a cable plugged in."""
+    changes, note = noted.load(note_of(settings)), note_of(settings)
+    with netlink.Socket(netlink.ROUTE) as kernel:
+        for zone in settings.zones:
+            if zone.isolation:
+                isolate(kernel, zone.interface, changes, note)
 
 
 def _port(kernel: netlink.Socket, name: str, *, isolated: bool) -> None:

@@ -52,10 +52,10 @@ class Places:
         """Return the MACs that are here now, in whatever zone."""
         return set().union(*(neighbours.present() for neighbours in self.neighbours))
 
-    def probe(self) -> None:
-        """Ask the kernel to try some silent devices in each zone."""
+    def probe(self, first: Collection[str] = ()) -> None:
+        """Ask the kernel to try some silent devices in each zone, the MACs of `first` before others."""
         for neighbours in self.neighbours:
-            neighbours.probe()
+            neighbours.probe(first)
 
     def counts(self, active: Collection[Permit]) -> dict[str, dict[str, int]]:
         """Return by zone how many guests are there, how many of them online, and how many sessions hold there."""

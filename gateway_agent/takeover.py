@@ -13,20 +13,13 @@ from typing import TYPE_CHECKING
 from edge_core import clock, logs
 from edge_core.errors import NetworkError
 from edge_core.settings import require_gateway
-from gateway_agent import announce, dnsmasq, failover, link, network, nft_load, rules, shaping
+from gateway_agent import announce, dnsmasq, failover, hostapd, link, network, nft_load, rules, shaping
 from gateway_agent.conntrack import Conntrack
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from edge_core.settings import Settings
 
 _log = logs.get(__name__)
-
-
-def note_of(settings: Settings) -> Path:
-    """Return the file that remembers what was changed on this host."""
-    return settings.run_dir / "gateway-changes.json"
 
 
 def setup(settings: Settings) -> None:
@@ -34,8 +27,9 @@ def setup(settings: Settings) -> None:
     require_gateway(settings)
     network.require(settings)
     dnsmasq.require()
+    hostapd.write(settings)
     rules.ensure(settings, lambda: rules.stored_wish(settings))
-    network.prepare(settings, note_of(settings))
+    network.prepare(settings, network.note_of(settings))
     announce.write(settings, announce.address(settings, announce.judge(settings, clock.now())))
     dnsmasq.write(settings)
 
@@ -48,7 +42,7 @@ def clear(settings: Settings) -> list[str]:
     for zone in settings.zones:
         if not link.say_farewell(zone):
             _log.warning("farewell_not_said", interface=zone.interface)
-    left = network.take_back(note_of(settings))
+    left = network.take_back(network.note_of(settings))
     failover.lead("")
     shaping.remove([*(zone.interface for zone in settings.zones), settings.wan.interface])
     nft_load.remove()
@@ -60,6 +54,10 @@ def clear(settings: Settings) -> list[str]:
         raise NetworkError(
             f"Flows of former sessions could not be ended ({error.strerror}).", remedy="Run as root: conntrack -F."
         ) from error
-    for written in (settings.generated_dir / "dnsmasq.conf", announce.options_file(settings)):
+    for written in (
+        settings.generated_dir / "dnsmasq.conf",
+        announce.options_file(settings),
+        hostapd.path_of(settings),
+    ):
         written.unlink(missing_ok=True)
     return left

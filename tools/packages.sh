@@ -13,6 +13,7 @@ wanted="nftables:nft dnsmasq-base:dnsmasq iproute2:ip mosquitto:mosquitto udhcpc
         procps:ps util-linux:unshare"
 #   isc-dhcp-client, dhcpcd-base, ndisc6, network-manager, firefox-esr: real systems that detect a portal
 #   nginx-light: the portal's front on devices                 systemd: checks our units
+#   hostapd: reads our access point's configuration
 #   umockdev, e2fsprogs: devices that aren't there             gcc: the shim that cuts the power
 #   prometheus: its promtool judges our metrics and alerts
 #   conntrack, tcpdump, curl, iputils-ping: tests look at the kernel and the wire

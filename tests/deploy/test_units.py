@@ -26,6 +26,7 @@ PROGRAMS = (
     "opt/parvis/proven/bin/python",
     "opt/parvis/screen/start",
     "usr/sbin/dnsmasq",
+    "usr/sbin/hostapd",
     "usr/sbin/nginx",
     "usr/bin/pkill",
     "bin/kill",
@@ -142,10 +143,10 @@ def test_nothing_waits_for_clock_or_network(name):
 
 
 def test_only_those_that_must_hold_a_capability():
-    """CAP_NET_ADMIN belongs to the agent, its set-up and dnsmasq; nobody else has."""
+    """CAP_NET_ADMIN belongs to the agent, its set-up, dnsmasq and a radio's hostapd; nobody else has."""
     holders = {name: value(name, "CapabilityBoundingSet") for name in SERVICES if value(name, "CapabilityBoundingSet")}
     assert {name for name, caps in holders.items() if "CAP_NET_ADMIN" in caps} == {
-        "parvis-agent.service", "parvis-setup.service", "parvis-dnsmasq.service",
+        "parvis-agent.service", "parvis-setup.service", "parvis-dnsmasq.service", "parvis-access-point.service",
     }  # fmt: skip
     others = set(holders) - {name for name, caps in holders.items() if "NET_ADMIN" in caps}
     assert {name: holders[name] for name in others} == {

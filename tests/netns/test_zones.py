@@ -15,6 +15,7 @@ import pytest
 from captive_portal import client
 from edge_core import clock, control
 from edge_core.store import grants
+from lab.hostapd import Hostapd
 
 from .conftest import BODY, Guest, Zone, _Stream, inside, run, until
 
@@ -235,3 +236,30 @@ def test_a_missing_interface_of_a_zone_is_named(bare_zone):
     bare_zone.write_config(STAFF)
     said = bare_zone.setup(check=False)
     assert "[zone staff] interface is 'lan1'" in said.stderr
+
+
+def test_who_is_associated_with_our_own_radio_is_told_by_hostapd(bare_zone, request):
+    """With a stand-in for hostapd's socket: a device that associates is there at once, at the access point's name."""
+    bare_zone.write_config(
+        '[presence]\nwindow = 2\nminimum = 1\nrounding = 1\n[access_point]\ninterface = "wlan0"\nssid = "Parc"\n'
+        'country = "FR"\nowe = false\n'
+    )
+    folder = bare_zone.settings.run_dir / "hostapd"
+    folder.mkdir(parents=True)
+    with inside(bare_zone.gateway):
+        radio = Hostapd(folder / "wlan0")
+    request.addfinalizer(radio.end)
+    bare_zone.start()
+    guest = bare_zone.guest().join()
+    until(lambda: radio.attached, 40, "the agent at hostapd's socket")
+    radio.tell(f"<3>AP-STA-CONNECTED {guest.mac}")
+    ask = {"op": "status"}
+    until(lambda: control.ask(bare_zone.settings.agent_socket, ask)["stations"] == {"wlan0": 1}, 40, "the station")
+
+    def told():
+        windows = [json.loads(row[0]) for row in bare_zone.rows(WINDOWS)]
+        return any(row.get("access_point") == "passerelle" and row["associated"] == 1 for row in windows)
+
+    until(told, 40, "the window of the access point")
+    radio.tell(f"<3>AP-STA-DISCONNECTED {guest.mac}")
+    until(lambda: control.ask(bare_zone.settings.agent_socket, ask)["stations"] == {"wlan0": 0}, 40, "its leaving")
