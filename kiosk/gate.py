@@ -13,7 +13,7 @@ from kiosk.here import content
 if TYPE_CHECKING:
     from flask import Flask
 
-_ALWAYS = frozenset({"attract", "session", "scans", "shelter", "reception", "reception_door"})
+_ALWAYS = frozenset({"attract", "session", "scans", "shelter", "technician", "reception", "reception_door"})
 _WAIT_SECONDS = "5"
 
 
