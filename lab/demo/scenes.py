@@ -90,7 +90,7 @@ class Opening:
         self.site.start_relay("platform")
         return "Mosquitto" if broker.kind() == "mosquitto" else "amqtt, since Mosquitto is not installed"
 
-    def _answers(self, url: str, *logs: str, seconds: float = 20) -> None:
+    def _answers(self, url: str, *logs: str, seconds: float = 60) -> None:
         paths = self.site.log(*logs)
 
         def answered() -> bool:

@@ -251,6 +251,16 @@ def test_guessing_is_limited_per_device_and_in_total(app, phone, visiting, neigh
     assert codes.count(422) <= 130
 
 
+def test_no_code_can_be_felt_for_letter_by_letter(house, code):
+    """What is compared is a keyed digest: of a code with one letter wrong it differs as much as of any other."""
+    made = code()
+    right = int.from_bytes(vouchers.digest(house.voucher_key, made))
+    near = [made[:place] + ("A" if made[place] != "A" else "B") + made[place + 1 :] for place in range(len(made))]
+    apart = [(right ^ int.from_bytes(vouchers.digest(house.voucher_key, other))).bit_count() for other in near]
+    assert all(80 < bits < 176 for bits in apart)  # of 256: six standard deviations either way
+    assert all(vouchers.find(house.edge(), house.voucher_key, other) is None for other in near)
+
+
 def test_a_scanned_code_fills_the_form_and_uses_nothing(phone, house, clock, code):
     """The address in a QR code only shows the form: whoever previews it takes nothing."""
     made = code()
