@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _TOPICS = (
     "attract", "session", "home", "find", "company", "plan", "events", "news", "transport", "services", "desk", "scans",
-    "shelter", "technician", "visit", "received", "reception_door", "reception", "leaving",
+    "shelter", "technician", "visit", "received", "reception_door", "reception", "leaving", "speech",
 )  # fmt: skip
 _DESK = ("session", "reception_door", "reception")
 _KIOSKS_OWN = frozenset({"session.leave", "session.heartbeat"})
@@ -77,5 +77,5 @@ def _create(settings: Settings, idle: float, warning: float, topics: tuple[str, 
     for topic in topics:
         app.register_blueprint(import_module(f"kiosk.{topic}").routes)
     compress.compress(app)
-    security.harden(app)
+    security.harden(app, media_src="blob:")  # speech, as it comes
     return app

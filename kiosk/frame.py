@@ -13,7 +13,7 @@ from werkzeug.routing import BuildError
 from edge_core import clock, i18n
 from edge_core.i18n import N_
 from edge_core.web import dates
-from kiosk import outside
+from kiosk import outside, speech
 from kiosk.here import content, kiosk, view
 from kiosk.session import fingerprint
 from kiosk.view import View, parse
@@ -26,6 +26,7 @@ _SWITCHES = (
     ("contrast", "contrast", N_("Contrast")),
     ("large", "letters", N_("Large text")),
     ("low", "reach", N_("Low screen")),
+    ("speech", "voice", N_("Speech")),
 )
 
 
@@ -89,6 +90,7 @@ def speaks(value: object, code: str) -> str:
 def _surroundings() -> dict[str, Any]:
     here = kiosk()
     now = dates.here(clock.now())
+    speaks = speech.available()
     return {
         "view": view(),
         "park": content().park(),
@@ -99,5 +101,6 @@ def _surroundings() -> dict[str, Any]:
         "warning": here.warning,
         "again": again,
         "languages": i18n.NAMES,
-        "switches": _SWITCHES,
+        "switches": _SWITCHES if speaks else _SWITCHES[:-1],
+        "speaks": speaks,
     }

@@ -5,11 +5,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlencode
 
 from flask import Blueprint, Response, abort, render_template, request
 
 from edge_core.store import ways
 from edge_core.web import drawing as drawn
+from edge_core.web.templating import language
 from kiosk import drawing
 from kiosk.here import content, kiosk
 
@@ -41,6 +43,16 @@ class Sheet:
     chosen: Record | None
     here: Record | None
     way: Markup
+
+
+@dataclass(frozen=True)
+class Step:
+    """A floor of a way in words: texts of the content, and "lift", "stairs" or ""."""
+
+    floor: Any
+    start: Any
+    end: Any
+    by: str
 
 
 @routes.get("/<view:view>/plan")
@@ -81,11 +93,32 @@ def sheet(key: object, place: object) -> Sheet | None:
 
 def _way(plan: Record, chosen: Record | None) -> Markup:
     """Return the way from this kiosk to a place, as far as it is on the floor of that place."""
+    return drawn.way(leg.points for leg in (_legs(chosen) if chosen else []) if leg.plan == plan["id"])
+
+
+def _legs(chosen: Record) -> list[ways.Leg]:
     floors = _floors()
     standing = next((str(found["id"]) for each in floors if (found := _standing(each))), "")
-    start = standing or ways.entrance(floors)
-    legs = ways.find(floors, start, str(chosen["id"])) if chosen else []
-    return drawn.way(leg.points for leg in legs if leg.plan == plan["id"])
+    return ways.find(floors, standing or ways.entrance(floors), str(chosen["id"]))
+
+
+def on_phone(floor: object, place: object) -> str:
+    """Return the same way as a page of the portal, which a phone in the park's WiFi opens; "" where there is none."""
+    host = kiosk().settings.portal.hostname
+    if not host or not floor or not place:
+        return ""
+    return f"http://{host}/{language().code}/plan/{quote(str(floor))}?{urlencode({'place': str(place)})}"
+
+
+def _told(chosen: Record | None) -> list[Step]:
+    """Return the way from this kiosk to a place in words, floor by floor."""
+    floors = _floors()
+    named = {str(place["id"]): place.get("name") for each in floors for place in places(each)}
+    called = {str(each["id"]): each.get("name") for each in floors}
+    return [
+        Step(called[leg.plan], named.get(leg.start) or called[leg.plan], named.get(leg.end) or called[leg.plan], leg.by)
+        for leg in (_legs(chosen) if chosen else [])
+    ]
 
 
 def places(plan: Record) -> list[Record]:
@@ -122,7 +155,15 @@ def _head(path: Path) -> bytes:
 
 
 def _floor(found: Sheet) -> str:
-    return render_template("plan.html", sheet=found, floors=_floors(), tenants=_tenants(found.plan["id"]))
+    chosen = found.chosen
+    return render_template(
+        "plan.html",
+        sheet=found,
+        floors=_floors(),
+        tenants=_tenants(found.plan["id"]),
+        steps=_told(chosen),
+        phone=on_phone(found.plan["id"], chosen["id"]) if chosen else "",
+    )
 
 
 def _floors() -> list[Record]:

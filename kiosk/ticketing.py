@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlencode
 
 from edge_core import clock, site_codes
 from edge_core.store import visits
@@ -38,7 +37,7 @@ def shown(company: Record, ticket: visits.Ticket) -> Ticket:
         check_out=codes.write(here.site.id, codes.TICKET, ticket.code),
         people=ticket.people,
         route=_route(company),
-        route_url=_route_url(company),
+        route_url=plan.on_phone(company.get("floor"), company.get("room")),
         wifi_code=site_codes.spoken(ticket.wifi),
         wifi_url=f"http://{here.portal.hostname}/v/{ticket.wifi}" if here.portal.hostname and ticket.wifi else "",
     )
@@ -59,11 +58,3 @@ def _route(company: Record) -> tuple[str, ...]:
     if sheet:
         parts += [sheet.plan.get("name"), sheet.chosen.get("name") if sheet.chosen else None]
     return tuple(language().text(part) for part in parts if part)
-
-
-def _route_url(company: Record) -> str:
-    """Return the page of the plan on the portal, which a phone in the park's WiFi opens."""
-    host, floor, room = kiosk().settings.portal.hostname, company.get("floor"), company.get("room")
-    if not host or not floor or not room:
-        return ""
-    return f"http://{host}/{language().code}/plan/{quote(str(floor))}?{urlencode({'place': room})}"

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: EUPL-1.2
 """How somebody wants to see the kiosk, carried in the address alone: no cookie, so nothing of a person can stay.
 
-"/fr/…" is French; "/en-cl/…" is English with high contrast and large text; "r" brings everything within low reach.
+"/fr/…" is French; "/en-cl/…" is English with high contrast and large text; "r" brings everything within low reach;
+"s" says it aloud.
 """
 
 from __future__ import annotations
@@ -13,17 +14,18 @@ from werkzeug.routing import BaseConverter, ValidationError
 
 from edge_core.i18n import DEFAULT, NAMES
 
-_LETTERS = {"c": "contrast", "l": "large", "r": "low"}
+_LETTERS = {"c": "contrast", "l": "large", "r": "low", "s": "speech"}
 
 
 @dataclass(frozen=True)
 class View:
-    """A language of edge_core.i18n, and three independent wishes."""
+    """A language of edge_core.i18n, and four independent wishes."""
 
     language: str = DEFAULT
     contrast: bool = False
     large: bool = False
     low: bool = False
+    speech: bool = False
 
     WISHES: ClassVar[tuple[str, ...]] = tuple(_LETTERS.values())
 
@@ -61,7 +63,7 @@ def parse(slug: str) -> View | None:
 class ViewConverter(BaseConverter):
     """Lets routes say `<view:view>`."""
 
-    regex = "[a-z]{2}(?:-[a-z]{1,3})?"
+    regex = "[a-z]{2}(?:-[a-z]{1,4})?"
 
     def to_python(self, value: str) -> View:
         """Read a view, or let the router go on."""

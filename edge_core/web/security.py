@@ -20,9 +20,7 @@ POLICY = {
     "base-uri": "'none'",
     "frame-ancestors": "'none'",
 }
-_CSP = "; ".join(f"{name} {value}" for name, value in POLICY.items())
 _HEADERS = {
-    "Content-Security-Policy": _CSP,
     "X-Content-Type-Options": "nosniff",
     # Not "no-referrer": Chromium would send "Origin: null" with our own forms.
     "Referrer-Policy": "same-origin",
@@ -32,12 +30,18 @@ _HEADERS = {
 }
 
 
-def harden(app: Flask) -> None:
-    """Send the headers with every answer. A page is never stored unless its view says so."""
+def harden(app: Flask, **also: str) -> None:
+    """Send the headers with every answer. A page is never stored unless its view says so.
+
+    `also` opens what one application alone needs: `media_src="blob:"`.
+    """
+    opened = {name.replace("_", "-"): sources for name, sources in also.items()}
+    policy = "; ".join(f"{name} {value}" for name, value in {**POLICY, **opened}.items())
+    headers = {**_HEADERS, "Content-Security-Policy": policy}
 
     @app.after_request
     def send(response: Response) -> Response:
-        for name, value in _HEADERS.items():
+        for name, value in headers.items():
             response.headers.setdefault(name, value)
         response.headers.setdefault("Cache-Control", "no-store")
         return response

@@ -148,6 +148,7 @@ def content(now):
                     {"id": "bureau-1", "name": words("Bureau 1", "Office 1"), "x": 100, "y": 80},
                     {"id": "borne", "name": words("Borne d'accueil", "Reception kiosk"), "x": 220, "y": 240},
                 ],
+                "ways": {"nodes": [], "edges": [{"from": "borne", "to": "bureau-1"}]},
             },
             {"id": "etage", "name": words("Premier étage", "First floor"), "level": 1, "svg": "0" * 64, "places": []},
         ],

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: EUPL-1.2
+"""The kiosk without a touch and without a glance: by four keys, and by ear, in a real Chromium."""
+
+import runpy
+import shutil
+from pathlib import Path
+
+import pytest
+
+_KIOSK = runpy.run_path(str(Path(__file__).with_name("test_kiosk.py")))
+serving, screen, chromium, settings, base = (
+    _KIOSK[name] for name in ("serving", "screen", "chromium", "settings", "base")
+)
+pytestmark = _KIOSK["pytestmark"]
+MOST_KEYS = 60
+
+
+def press_to(page, name):
+    """Go by the arrow keys to a link or button, as somebody who hears where they are; then Enter."""
+    for _ in range(MOST_KEYS):
+        page.keyboard.press("ArrowDown")
+        if name in page.evaluate("document.activeElement.innerText"):
+            page.keyboard.press("Enter")
+            return
+    raise AssertionError(f"{name} is not reached")
+
+
+def test_four_keys_reach_a_company_and_come_back(chromium, base):
+    """Arrows and Enter are enough to find the way to a company; Escape goes back."""
+    with screen(chromium) as page:
+        page.goto(f"{base}/en/")
+        press_to(page, "Find a company")
+        page.wait_for_url("**/en/find")
+        press_to(page, "Exemple Ardoise")
+        page.wait_for_url("**/company/exemple-ardoise")
+        press_to(page, "See the whole floor")
+        page.wait_for_url("**/plan/rez?place=bureau-1")
+        page.keyboard.press("ArrowUp")
+        assert page.evaluate("document.activeElement.closest('nav.bar') !== null")
+        page.keyboard.press("Escape")
+        page.wait_for_url("**/en/")
+
+
+def test_keys_stay_in_the_question_and_move_in_a_text(chromium, base):
+    """Left and right belong to the text that is written; in an open dialog the keys don't leave it."""
+    with screen(chromium) as page:
+        page.goto(f"{base}/en/find?q=exem")
+        page.locator("#q").focus()
+        page.keyboard.press("ArrowLeft")
+        assert page.evaluate("document.activeElement.id") == "q"
+        page.evaluate("document.getElementById('idle').showModal()")
+        for _ in range(5):
+            page.keyboard.press("ArrowDown")
+            assert page.evaluate("document.activeElement.closest('#idle') !== null")
+
+
+@pytest.mark.skipif(not shutil.which("espeak-ng"), reason="no espeak-ng (apt install espeak-ng)")
+def test_speech_says_the_page_then_what_is_in_focus(chromium, base):
+    """The title and the keys first, then each thing by its name; real sound that really plays."""
+    with screen(chromium) as page:
+        page.goto(f"{base}/en-s/company/exemple-ardoise")
+        page.wait_for_function(
+            "() => document.body.dataset.said && document.body.dataset.said.includes('Exemple Ardoise')"
+        )
+        assert "arrow keys" in page.evaluate("document.body.dataset.said")
+        page.keyboard.press("ArrowDown")
+        page.wait_for_function("() => document.body.dataset.said === document.activeElement.innerText")
+
+
+def test_headphones_turn_speech_on_and_off(chromium, base):
+    """Plugged in, the same page speaks; pulled out, it is silent again."""
+    plug = "state => document.dispatchEvent(new CustomEvent('parvis:devices', {detail: {headphones: {state}}}))"
+    with screen(chromium) as page:
+        page.goto(f"{base}/en/news")
+        if not page.evaluate("document.body.dataset.hear"):
+            pytest.skip("no espeak-ng (apt install espeak-ng)")
+        page.evaluate(plug, "ready")
+        page.wait_for_url("**/en-s/news")
+        page.evaluate(plug, "ready")
+        page.evaluate(plug, "absent")
+        page.wait_for_url("**/en/news")
