@@ -1,11 +1,17 @@
 # SPDX-License-Identifier: EUPL-1.2
-"""Makes a release that installs well and doesn't serve, to see a device go back from it."""
+"""Makes other releases of a bundle: one that is as good, and one that installs well and doesn't serve."""
 
 import io
 import re
+import shutil
 import tarfile
 import zipfile
 from pathlib import Path
+
+
+def twin(bundle: Path, folder: Path) -> Path:
+    """Return a copy of a bundle under another release's name."""
+    return Path(shutil.copy(bundle, folder / re.sub(r"-[0-9a-f]{8}-", "-600d600d-", bundle.name)))
 
 
 def release(bundle: Path, folder: Path) -> Path:

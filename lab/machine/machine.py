@@ -65,11 +65,11 @@ class Machine:
 
 
 @contextmanager
-def booted(home: Path, cables: Cables, name: str) -> Iterator[Machine]:
+def booted(home: Path, cables: Cables, name: str, suite: str = "bookworm") -> Iterator[Machine]:
     """Build what is missing, boot a fresh machine, and give it; afterwards nothing of it is left but its logs."""
     folder = home / f"{name}-{os.getpid()}"
     folder.mkdir(parents=True)
-    pristine = tree.build(home)
+    pristine = tree.build(home, suite)
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / "key")], check=True)
     with (
         packages.proxy(home / "packages", str(cables.here)) as proxy,

@@ -33,7 +33,8 @@ def bundle() -> Path:
     """Build the release of this checkout and return its file; or take the one that PARVIS_BUNDLE names."""
     if "PARVIS_BUNDLE" in os.environ:
         return Path(os.environ["PARVIS_BUNDLE"]).absolute()
-    words = [sys.executable, str(ROOT / "ansible" / "bundle.py")]
+    python = "3.13" if os.environ.get("PARVIS_SUITE") == "trixie" else "3.11"
+    words = [sys.executable, str(ROOT / "ansible" / "bundle.py"), "--python", python]
     return Path(subprocess.run(words, capture_output=True, text=True, check=True, cwd=ROOT).stdout.split()[-1])
 
 

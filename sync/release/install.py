@@ -77,6 +77,7 @@ class Device:
 
     def restart(self) -> None:
         """Restart what is enabled, in the order that the units themselves say; the packet filter stays as it is."""
+        _log.info("services_restart")
         subprocess.run(["systemctl", "try-restart", *self._units], check=False, timeout=120)
 
     def trouble(self) -> str:

@@ -3,8 +3,14 @@
 
 from __future__ import annotations
 
+import http.server
 import json
+import os
+import threading
 import time
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -20,10 +26,40 @@ SERVICES = (
     "parvis-front",
     "parvis-sync",
 )
+ROOT = Path(__file__).parents[2]
+SUITE = os.environ.get("PARVIS_SUITE", "bookworm")
 UNITS = (*SERVICES, "parvis-migrate", "parvis-setup")
 PROBE = "http://connectivitycheck.gstatic.com/generate_204"
 ELSEWHERE = "http://www.example.org/"
 PAUSE = 45  # seconds in which a unit has to be back
+
+
+class Operator:
+    """Who signs content and releases: a folder of keys and a repository."""
+
+    def __init__(self, folder):
+        from sync.publish import keys, publisher  # noqa: PLC0415
+
+        self.keys, self.repository = folder / "keys", folder / "repository"
+        keys.make(self.keys, time.time())
+        publisher.publish(ROOT / "content" / "demo", self.repository, self.keys, time.time())
+
+    def release(self, bundle):
+        """Sign a release for every device."""
+        from sync.publish import releasing  # noqa: PLC0415
+
+        return releasing.publish([bundle], self.repository, self.keys, time.time(), 100)
+
+
+@contextmanager
+def served(folder, address):
+    """Serve a folder on a port of our end of the uplink."""
+    handler = partial(http.server.SimpleHTTPRequestHandler, directory=str(folder))
+    server = http.server.ThreadingHTTPServer((address, 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://{address}:{server.server_address[1]}"
+    server.shutdown()
+    server.server_close()
 
 
 @pytest.fixture(scope="module")
@@ -35,9 +71,17 @@ def site(settings, keep_logs, record, tmp_path_factory):
     home = provision.ROOT / "build" / "machine"
     authority = ca.Authority(tmp_path_factory.mktemp("ca"))
     chain, key = authority.issue("portal.example.net")
-    with cables.laid() as laid, guest.internet(laid), machine.booted(home, laid, "gateway") as box:
+    operator = Operator(tmp_path_factory.mktemp("operator"))
+    with (
+        cables.laid() as laid,
+        guest.internet(laid),
+        served(operator.repository, str(laid.here)) as url,
+        machine.booted(home, laid, "gateway", suite=SUITE) as box,
+    ):
         values = {
             **settings.every,
+            "parvis_content": {"url": url, "root": "/etc/parvis/root.json", "interval": 5},
+            "sync_content_root": (operator.keys / "root.json").read_text(),
             "parvis_lan": settings.lan,
             "parvis_wan": {"interface": "wan0", "dns": [str(laid.here)]},
             "parvis_portal": {
@@ -53,7 +97,9 @@ def site(settings, keep_logs, record, tmp_path_factory):
         first = provision.play(box)
         record("blank machine to all units healthy", time.monotonic() - began, "s")
         with guest.here(laid, box.folder, authority.certificate_file) as phone:
-            yield SimpleNamespace(box=box, first=first, guest=phone, values=values, provision=provision, broken=broken)
+            yield SimpleNamespace(
+                box=box, first=first, guest=phone, values=values, provision=provision, broken=broken, operator=operator
+            )
         keep_logs(box)
 
 
@@ -232,6 +278,77 @@ def test_a_wrong_inventory_changes_nothing(site, wrong, named):
     assert named in run.text
     assert run.changed == 0, run.text[-3000:]
     assert states(site.box) == {}
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (["-e", "base_clock=2000000000"], "timedatectl set-time"),
+        (["-e", "base_room=900000000"], "MB free"),
+        (["-e", '{"parvis_device": {"id": "gateway-2"}}'], "Is this the right address"),
+        (["-e", "parvis_role=kiosk"], "stands in gateways"),
+        (["-e", "base_mirror_age=0"], "Nothing was changed"),
+    ],
+    ids=["clock", "disk", "device", "group", "mirror"],
+)
+def test_what_cannot_work_is_refused_before_anything_changes(site, words, named):
+    """A wrong clock, no room, another device's inventory, the wrong group, no mirror: named with what to do."""
+    dead = "/etc/apt/apt.conf.d/99dead"
+    if "base_mirror_age=0" in words:
+        site.box.run(f"echo 'Acquire::http::Proxy \"http://127.0.0.1:9\";' >{dead}")
+    try:
+        run = site.provision.play(site.box, *words)
+    finally:
+        site.box.run(f"rm -f {dead}")
+    assert run.code != 0
+    assert named in " ".join(run.text.split())
+    assert run.changed == 0, run.text[-3000:]
+    assert states(site.box) == {}
+
+
+def running(box):
+    """Return the releases that run, and that were found well."""
+    return box.out("basename $(readlink /opt/parvis/current); basename $(readlink /opt/parvis/proven)").split()
+
+
+def test_a_signed_release_installs_itself(site, bundle, tmp_path, record):
+    """The operator signs; the device fetches, verifies, builds, switches and judges; no guest is refused or cut off."""
+    twin = site.broken.twin(bundle, tmp_path)
+    site.operator.release(twin)
+    deadline, refused, seen = time.monotonic() + 900, 0, 0
+    while running(site.box) != [twin.stem, twin.stem]:
+        outcomes = site.guest.ask("hammer", url="http://portal.example.net/health", seconds=3)["outcomes"]
+        seen += sum(outcomes.values())
+        refused += sum(number for outcome, number in outcomes.items() if outcome != "404")
+        assert time.monotonic() < deadline, site.box.out("journalctl -b -u parvis-release -u parvis-sync | tail -30")
+    record("requests around an update", seen, "requests")
+    record("requests refused during an update", refused, "requests")
+    assert refused == 0
+    assert settled(site.box) == {}
+    assert site.guest.ask("online", url=ELSEWHERE, seconds=3)["online"]
+    again = site.provision.play(site.box, "-e", f"parvis_bundle={twin}")
+    assert (again.code, again.changed) == (0, 0), again.text[-4000:]
+
+
+def test_a_signed_release_that_is_not_well_takes_itself_back(site, bundle, tmp_path, record):
+    """Within a minute of the switch the one before serves again; guests stay online; it isn't tried again."""
+    before = running(site.box)
+    bad = site.broken.release(bundle, tmp_path)
+    site.operator.release(bad)
+    told = "journalctl -b -u parvis-release --no-pager -q -o short-unix"
+    ended = f"{told} | grep release_ended | grep rolled_back"
+    deadline = time.monotonic() + 900
+    while not (said := site.box.run(ended, check=False).stdout):
+        assert time.monotonic() < deadline, site.box.out("journalctl -b -u parvis-release -u parvis-sync | tail -30")
+        assert site.guest.ask("online", url=ELSEWHERE, seconds=3)["online"]
+        time.sleep(1)
+    switched = site.box.out(f"{told} | grep services_restart | tail -2 | head -1")  # the last one is the way back
+    back = float(said.split()[0]) - float(switched.split()[0])
+    record("switch to a broken release until the one before serves again", back, "s")
+    assert running(site.box) == before
+    assert settled(site.box) == {}
+    assert site.guest.ask("online", url=ELSEWHERE, seconds=3)["online"]
+    assert bad.stem in site.box.out("cat /opt/parvis/refused")
 
 
 def test_after_a_reboot_all_is_as_before(site, record):
