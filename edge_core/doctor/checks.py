@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from edge_core import broker, clock, control, roles, settings_zones
 from edge_core.certificate import judge
+from edge_core.doctor import wear
 from edge_core.doctor.finding import Finding
 from edge_core.errors import ParvisError
 from edge_core.store import database, outbox
@@ -107,6 +108,17 @@ def disk(settings: Settings) -> Finding:
     return Finding("disk", "ok", free)
 
 
+def card(settings: Settings) -> Finding:
+    """The card under the state folder is written slowly enough to last."""
+    found = wear.of(settings.device.state_dir, clock.monotonic())
+    if found is None:
+        return Finding("card", "ok", "the state is on no block device of its own: nothing wears")
+    if found.daily is not None and found.daily > found.budget:
+        remedy = "See what writes (iotop, journald's storage); or take an industrial card or an SSD."
+        return Finding("card", "warning", f"{found.name}: {found.told()}", remedy)
+    return Finding("card", "ok", f"{found.name}: {found.told()}")
+
+
 def portal(settings: Settings) -> Finding:
     """The portal answers what every phone may ask it (RFC 8908)."""
     addresses = roles.portal_addresses(settings)
@@ -192,4 +204,4 @@ def _listens(check: str, address: str, port: int, remedy: str) -> Finding:
 
 
 GATEWAY: tuple[Callable[[Settings], Finding], ...] = (privilege, installed, interfaces, agent, portal, certificate)
-ALWAYS: tuple[Callable[[Settings], Finding], ...] = (store, disk, mqtt, content, time_)
+ALWAYS: tuple[Callable[[Settings], Finding], ...] = (store, disk, card, mqtt, content, time_)

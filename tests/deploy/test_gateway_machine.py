@@ -257,6 +257,17 @@ def test_a_broken_release_is_taken_back(site, bundle, tmp_path, record):
     assert site.guest.ask("online", url=ELSEWHERE, seconds=3)["online"]
 
 
+def test_every_service_is_far_from_its_bound(site, record):
+    """What its processes hold in memory, each page counted once among those that share it, is below MemoryMax."""
+    for name in SERVICES:
+        shown = site.box.out(f"systemctl show -p MainPID -p MemoryMax {name}").splitlines()
+        told = dict(line.split("=") for line in shown)
+        pids = f"for p in {told['MainPID']} $(pgrep -P {told['MainPID']}); do cat /proc/$p/smaps_rollup; done"
+        held = site.box.out(f"{pids} | awk '/^Pss:/ {{ sum += $2 }} END {{ print sum }}'")
+        record(f"memory of {name}", int(held) / 1024, "MB")
+        assert int(held) * 1024 < int(told["MemoryMax"]), name
+
+
 @pytest.mark.parametrize(
     ("wrong", "named"),
     [
