@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from edge_core import __version__, control
+from edge_core import __version__, clock, control, gateways_heard
 from edge_core.cli import guarding, options, session
 from edge_core.settings import load
 from edge_core.store import database, outbox
@@ -59,6 +59,9 @@ def status(config: str, *, as_json: bool) -> None:
     table.add_row(
         "Refused", ", ".join(f"{name} {count}" for name, count in facts["refused"].items() if count) or "nothing"
     )
+    for name, gateway in facts["gateways"].items():
+        told = "[red]has another key[/]" if gateway["other_key"] else f"heard {gateway['seconds']} s ago"
+        table.add_row(f"Gateway {name}", told)
     for rogue in facts["rogues"]:
         table.add_row("Rogue", f"[yellow]{rogue['mac']} plays {rogue['kind']}: {rogue['packets']} packets[/]")
     Console().print(table)
@@ -79,6 +82,10 @@ def gather(settings: Settings) -> dict[str, Any]:
         "sessions": session.summary(settings),
         "content": Replica(settings.content_db).version(),
         "epoch": epoch,
+        "gateways": {
+            name: {"seconds": max(0, round(clock.now() - each.at)), "other_key": each.other_key}
+            for name, each in gateways_heard.read(settings).items()
+        },
         "events": asdict(account),
         **guarding.gather(settings, answer),
     }

@@ -7,13 +7,14 @@ minutes: whatever the broker lost is made good by that, and nothing has to be ke
 
 from __future__ import annotations
 
-import json
 import secrets
 from collections import Counter, deque
-from typing import TYPE_CHECKING, Any
+from contextlib import suppress
+from typing import TYPE_CHECKING
 
-from edge_core import logs
+from edge_core import gateways_heard, logs
 from edge_core.gateway_key import OtherKeyError
+from edge_core.gateways_heard import Heard
 from edge_core.store import site
 from edge_core.store.database import write
 from sync.site import told as own
@@ -32,8 +33,7 @@ _SLOW_SECONDS = 10.0
 _BLOCK_SECONDS = 1.0
 _ROWS, _AT_ONCE = 300, 4
 _MOST_WAITING, _MOST_PEERS, _MOST_LIVES = 500, 16, 50
-STATE_FILE = "site.json"
-"""In the run folder: which gateways were heard, and whether they have our key; for `parvis status` and `doctor`."""
+_STATE_SECONDS = 1.0
 
 
 class Gateways:
@@ -48,7 +48,8 @@ class Gateways:
         self._life, self._number = secrets.token_hex(16), 0
         self._waiting: deque[tuple[str, bytes]] = deque(maxlen=_MOST_WAITING)
         self._parts: deque[Told] = deque()
-        self._peers: dict[str, dict[str, Any]] = {}
+        self._peers: dict[str, Heard] = {}
+        self._noted: dict[str, Heard] = {}
         self._lives: dict[str, dict[str, int]] = {}
         self._hello = True
         self._since = own.Since()
@@ -73,6 +74,7 @@ class Gateways:
         """
         if self._waiting:
             self._listen(moment)
+        self._keep_state(moment)
         if moment >= self._due["slow"]:
             self._due["slow"] = moment + _SLOW_SECONDS
             with write(self._connection):
@@ -117,7 +119,6 @@ class Gateways:
             with write(self._connection):
                 for sender, told in heard:
                     self._write(sender, told, now)
-        self._keep_state(moment)
 
     def _open(self, sender: str, payload: bytes, now: float) -> Told | None:
         if sender not in self._peers and len(self._peers) >= _MOST_PEERS:
@@ -125,13 +126,13 @@ class Gateways:
         try:
             told = unpack(self._key, sender, payload, now)
         except OtherKeyError:
-            if not self._peers.get(sender, {}).get("other_key"):
+            if sender not in self._peers or not self._peers[sender].other_key:
                 _log.error(
                     "other_gateway_key",
                     gateway=sender,
                     remedy="Give every gateway of the site the same [site] gateway_key.",
                 )
-            self._peers[sender] = {"heard": now, "other_key": True}
+            self._peers[sender] = Heard(now, other_key=True)
             return None
         except (ValueError, RecursionError, TypeError) as error:
             self._refuse(sender, str(error))
@@ -139,7 +140,7 @@ class Gateways:
         if not self._is_fresh(sender, told):
             self._refuse(sender, "said before")
             return None
-        self._peers[sender] = {"heard": now, "other_key": False}
+        self._peers[sender] = Heard(now, other_key=False)
         self.counts["refused_rows"] += told.refused
         return told
 
@@ -170,13 +171,9 @@ class Gateways:
 
     def _keep_state(self, moment: float) -> None:
         """Note whom we heard; telling people is not the work, so a full disk hinders nothing."""
-        if moment < self._due["state"]:
+        if self._peers == self._noted or moment < self._due["state"]:
             return
-        self._due["state"] = moment + _BLOCK_SECONDS
-        file = self._settings.run_dir / STATE_FILE
-        try:
-            fresh = file.with_suffix(".new")
-            fresh.write_text(json.dumps({"peers": self._peers, "counts": self.counts}), encoding="utf-8")
-            fresh.replace(file)
-        except OSError:
-            return
+        self._due["state"] = moment + _STATE_SECONDS
+        with suppress(OSError):
+            gateways_heard.write(self._settings, self._peers)
+            self._noted = dict(self._peers)

@@ -6,7 +6,7 @@ import re
 import sys
 
 from captive_portal import seal
-from edge_core import clock, control, gateway_key
+from edge_core import clock, control, gateway_key, gateways_heard
 from edge_core.settings import load
 from edge_core.store import database, grants, vouchers
 from lab.ca import Authority
@@ -57,8 +57,8 @@ class Gateway(Zone):
     def start_product(self):
         words = (sys.executable, "-m", "edge_core.cli", "run", "gateway", "--config", str(self.config))
         self.spawn("run", self.gateway, *words)
-        until(self.status, 40, "the agent")
-        until(lambda: self._probe() not in ("", "000"), 40, "the portal")
+        until(self.status, 120, "the agent")
+        until(lambda: self._probe() not in ("", "000"), 120, "the portal")
 
     def _probe(self):
         words = ("curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "--noproxy", "*", f"http://{self.V4}:8080/x")
@@ -91,9 +91,6 @@ class Gateway(Zone):
             )  # fmt: skip
         return made
 
-    def knows(self, device_or_sql, *values):
-        return self.rows(device_or_sql, *values)
-
     def command(self, *words, check=True):
         return run(
             *("ip", "netns", "exec", self.gateway, sys.executable, "-m", "edge_core.cli"),
@@ -121,12 +118,11 @@ class Pair:
         database.migrate(self.a.settings)
         self.a.start_whole()
         self.b.start_whole()
-        until(lambda: self.hears(self.a) and self.hears(self.b), 40, "that the gateways hear each other")
+        until(lambda: self.hears(self.a) and self.hears(self.b), 120, "that the gateways hear each other")
         return self
 
     def hears(self, gateway):
-        file = gateway.settings.run_dir / "site.json"
-        return file.exists() and '"other_key": false' in file.read_text()
+        return any(not each.other_key for each in gateways_heard.read(gateway.settings).values())
 
     def cut(self):
         """Cut the site's network between the two."""
@@ -140,13 +136,19 @@ class Pair:
             each.tear_down()
 
 
-def carry(guest, target):
-    """Carry a guest to another gateway's guests: it loses its link, its address, and takes a new lease there."""
+def carry(guest, target, new_mac=""):
+    """Carry a guest to another gateway's guests: it loses its link, its address, and takes a new lease there.
+
+    With `new_mac` it comes as phones do that draw another MAC for each network.
+    """
     port = f"c{int(guest.mac[-2:], 16)}"
     run("ip", "-n", guest.zone.guests, "link", "set", port, "down", "nomaster")
     run("ip", "-n", guest.zone.guests, "link", "set", port, "netns", target.guests)
     guest.ip("address", "flush", "dev", "eth0")
     guest.ip("link", "set", "eth0", "down")
+    if new_mac:
+        guest.mac = new_mac
+        guest.ip("link", "set", "eth0", "address", new_mac)
     run("ip", "-n", target.guests, "link", "set", port, "master", "br0", "up")
     guest.ip("link", "set", "eth0", "up")
     guest.zone = target
