@@ -6,7 +6,6 @@ The environment wins over the file: `PARVIS_<SECTION>_<KEY>`, such as `PARVIS_PO
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import tomllib
 from dataclasses import MISSING, Field, dataclass, fields
@@ -14,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edge_core import desired, identity, settings_zones
+from edge_core import desired, identity, settings_together, settings_zones
 from edge_core.errors import ConfigurationError
 from edge_core.settings_sections import (
     Access,
@@ -167,14 +166,6 @@ SECTIONS: dict[str, type[Any]] = {
     "legal": Legal,
     "enforcement": Enforcement,
 }
-_PAIRS = (
-    ("portal", ("tls_certificate", "tls_key")),
-    ("desk", ("certificate", "key")),
-    ("mqtt", ("certificate", "key")),
-    ("sign_in", ("issuer", "client_id")),
-    ("mail", ("server", "sender")),
-    ("mail", ("user", "password")),
-)
 _GATEWAY_NEEDS = (("lan", "interface"), ("lan", "ipv4"), ("lan", "dhcp_range"), ("wan", "interface"), ("wan", "dns"))
 
 
@@ -198,7 +189,8 @@ def load(
     raw = _with_layers(source, raw, environ, wished)
     sections = {name: _section(source, name, kind, raw.get(name, {}), environ) for name, kind in SECTIONS.items()}
     settings = Settings(source=source, further=further, **sections)
-    _check_together(settings)
+    for section, key, what, remedy in settings_together.contradictions(settings):
+        raise _refuse(source, section, key, what, remedy)
     return settings
 
 
@@ -300,31 +292,3 @@ def _refuse(place: Path | str, section: str, key: str, what: str, remedy: str) -
 
 def _help(section: str, key: str) -> str:
     return next(str(row.metadata["help"]) for row in fields(SECTIONS[section]) if row.name == key)
-
-
-def _check_together(settings: Settings) -> None:
-    outside = [name for name in (settings.wan.interface, settings.wan.second) if name]
-    for zone, key, what, remedy in settings_zones.collisions(settings.zones, outside):
-        raise _refuse(settings.source, settings_zones.label(zone), key, what, remedy)
-    for key, what, remedy in settings_zones.radio(settings.access_point, settings.zones, outside):
-        raise _refuse(settings.source, "access_point", key, what, remedy)
-    if settings.further and not settings.zones:
-        raise _refuse(
-            settings.source, "lan", "interface", "is missing", "[lan] is the first zone, [[zone]] the others."
-        )
-    if settings.legal.record != "off" and not settings.legal.investigator:
-        raise _refuse(
-            settings.source, "legal", "investigator", "is missing", "The record is sealed to a key; name its .pub file."
-        )
-    if settings.wan.second and settings.wan.second == settings.wan.interface:
-        raise _refuse(settings.source, "wan", "second", "is the first's interface", "Name another one.")
-    if settings.wan.second and not settings.uplink.probes:
-        raise _refuse(settings.source, "uplink", "probes", "is missing", "Without it a second uplink is never taken.")
-    desk, remedy = settings.desk, "Give [desk] certificate and key: passwords would be heard. Or listen on 127.0.0.1."
-    if desk.listen and not desk.certificate and not ipaddress.ip_address(desk.listen[0]).is_loopback:
-        raise _refuse(settings.source, "desk", "certificate", "is missing", remedy)
-    for section, pair in _PAIRS:
-        values = [getattr(getattr(settings, section), key) for key in pair]
-        if bool(values[0]) != bool(values[1]):
-            missing = pair[bool(values[0])]
-            raise _refuse(settings.source, section, missing, "is missing", f"{pair[0]} and {pair[1]} go together.")

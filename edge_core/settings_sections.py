@@ -7,6 +7,7 @@ from dataclasses import MISSING, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from edge_core import settings_parse as parse
+from edge_core import settings_urls as urls
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -158,7 +159,7 @@ class Management:
 class Mqtt:
     """The broker that this device talks to."""
 
-    url: str = _row(parse.mqtt_url, "Broker to connect to; empty: the site's own broker, run here.", default="")
+    url: str = _row(urls.mqtt_url, "Broker to connect to; empty: the site's own broker, run here.", default="")
     ca: Path | None = _row(parse.path, "Authority (PEM) that signed the broker's certificate.", default=None)
     certificate: Path | None = _row(parse.path, "This device's certificate (PEM).", default=None)
     key: Path | None = _row(parse.path, "Private key (PEM) of that certificate.", default=None)
@@ -170,7 +171,7 @@ class Broker:
 
     port: int = _row(parse.port, "Port that the site's broker listens on.", default=1883)
     bind: str = _row(parse.bind, "Address that the site's broker listens on.", default="127.0.0.1")
-    bridge: str = _row(parse.mqtt_url, "The platform's broker, to which ours is bridged; empty: none.", default="")
+    bridge: str = _row(urls.mqtt_url, "The platform's broker, to which ours is bridged; empty: none.", default="")
     ca: Path | None = _row(parse.path, "Authority (PEM) that signed the platform broker's certificate.", default=None)
     certificate: Path | None = _row(parse.path, "The site's certificate (PEM) for the bridge.", default=None)
     key: Path | None = _row(parse.path, "Private key (PEM) of that certificate.", default=None)
@@ -185,10 +186,10 @@ class Broker:
 class Content:
     """The signed content repository."""
 
-    url: str = _row(parse.http_url, "Where the repository is; empty: serve what is here.", default="")
+    url: str = _row(urls.http_url, "Where the repository is; empty: serve what is here.", default="")
     root: Path | None = _row(parse.path, "Trusted root of the repository (root.json).", default=None)
     interval: int = _row(parse.seconds, "Seconds between two looks at the repository.", default=60)
-    neighbours: tuple[str, ...] = _row(parse.http_urls, "Devices of the site to take content from first.", default=())
+    neighbours: tuple[str, ...] = _row(urls.http_urls, "Devices of the site to take content from first.", default=())
     share: tuple[str, int] | None = _row(
         parse.listener, "Address and port to share content at; empty: no.", default=None
     )
@@ -257,7 +258,7 @@ class WalledGarden:
 class SignIn:
     """Signing in with the platform's OpenID Connect provider."""
 
-    issuer: str = _row(parse.protected_url, "The provider's issuer URL; empty: nobody signs in.", default="")
+    issuer: str = _row(urls.protected_url, "The provider's issuer URL; empty: nobody signs in.", default="")
     client_id: str = _row(parse.text, "Under which id the provider knows this portal.", default="")
     client_secret: Path | None = _row(parse.path, "File that holds the client's secret.", default=None)
     label: str = _row(parse.text, "What the button says people sign in with.", default="")
@@ -269,7 +270,7 @@ class SignIn:
 class Mail:
     """Going online by a link in an e-mail."""
 
-    server: str = _row(parse.smtp_url, "Server that sends the links; empty: this way is not offered.", default="")
+    server: str = _row(urls.smtp_url, "Server that sends the links; empty: this way is not offered.", default="")
     sender: str = _row(parse.mail_address, "Address that the links come from.", default="")
     user: str = _row(parse.text, "User at that server; empty: none is needed.", default="")
     password: Path | None = _row(parse.path, "File that holds that user's password.", default=None)

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from edge_core import identity, settings_parse
+from edge_core import identity, settings_parse, settings_urls
 from edge_core.errors import ContentError, NetworkError
 from edge_core.identity import Identity
 from sync.enrolment.ticket import digest
@@ -81,8 +81,8 @@ def identity_of(answer: dict[str, Any], ticket: Ticket, serial: str) -> tuple[Id
             site_name=settings_parse.text(answer["site"]["name"]),
             device=settings_parse.slug(answer["device"]),
             bridge=settings_parse.yes_or_no(answer["bridge"]),
-            broker=settings_parse.mqtt_url(answer["broker"]),
-            content=settings_parse.http_url(content["url"]) if content else "",
+            broker=settings_urls.mqtt_url(answer["broker"]),
+            content=settings_urls.http_url(content["url"]) if content else "",
             desk=ticket.desk,
             salt=salt,
             machine=machine_mark(salt, serial),
