@@ -72,7 +72,7 @@ class Process:
             return 0, 0.0
         start = time.monotonic()
         self.popen.terminate()
-        code = self.popen.wait(10)
+        code = self.popen.wait(60)
         self.popen = None
         return code, time.monotonic() - start
 
@@ -92,7 +92,7 @@ class Broker(Process):
     def start(self) -> None:
         """Start it and wait until it listens."""
         super().start()
-        until(lambda: listening(self.port), 10, f"mosquitto on {self.port}")
+        until(lambda: listening(self.port), 60, f"mosquitto on {self.port}")
 
 
 class Device:

@@ -20,15 +20,6 @@ pytestmark = pytest.mark.integration
 needs_mosquitto = pytest.mark.skipif(broker.kind() != "mosquitto", reason="mosquitto is not installed")
 
 
-@pytest.fixture
-def kept():
-    """Return a list of processes that are killed in the end."""
-    processes = []
-    yield processes
-    for process in reversed(processes):
-        process.kill()
-
-
 def run_site(tmp_path, kept, more, *, first=()):
     """Start the site's broker by our own command, and `sync` beside it."""
     port = free_port()
@@ -43,12 +34,12 @@ def run_site(tmp_path, kept, more, *, first=()):
 def exchange(device, peer):
     """Send events up and a reply down."""
     device.tell(2000, order_each=5)
-    until(device.empty, 20, "acknowledgement through the bridge")
+    until(device.empty, 60, "acknowledgement through the bridge")
     asked = requests.create(device.store, kind="room", subject="r", data={}, place="kiosk", now=time.time())
-    until(device.empty, 10, "the order")
+    until(device.empty, 60, "the order")
     peer.reply(device.name, 1, asked.id, "accepted", "R-0001")
-    until(lambda: requests.get(device.store, asked.id).state == "accepted", 10, "the reply")
-    until(lambda: {"epoch": peer.stream, "n": 1} in peer.replied, 10, "its confirmation")
+    until(lambda: requests.get(device.store, asked.id).state == "accepted", 60, "the reply")
+    until(lambda: {"epoch": peer.stream, "n": 1} in peer.replied, 60, "its confirmation")
     assert peer.births[device.name]["epoch"] == device.epoch
     assert peer.states[device.name]["online"] is True
 
@@ -144,13 +135,13 @@ def test_broker_in_python_carries_everything(tmp_path, kept, monkeypatch):
     """amqtt speaks MQTT 3.1.1 only: `sync` finds that out and the whole exchange works, last will included."""
     monkeypatch.setattr(broker, "_mosquitto", lambda: None)
     device, site, port = run_site(tmp_path, kept, "")
-    until(lambda: listening(port), 10, "amqtt")
+    until(lambda: listening(port), 60, "amqtt")
     peer = Peer(port).start()
     try:
         exchange(device, peer)
         assert "protocol=3.1.1" in device.sync.log.read_text()
         device.sync.kill()
-        until(lambda: peer.states[device.name]["online"] is False, 10, "last will")
+        until(lambda: peer.states[device.name]["online"] is False, 60, "last will")
         assert device.account().balanced
         peer.stop()
         assert site.terminate()[1] < 4.0
@@ -162,7 +153,7 @@ def test_port_that_is_taken_is_explained(tmp_path, kept, monkeypatch):
     """The broker in Python says which address is taken and which setting moves it."""
     monkeypatch.setattr(broker, "_mosquitto", lambda: None)
     device, _, port = run_site(tmp_path, kept, "")
-    until(lambda: listening(port), 10, "amqtt")
+    until(lambda: listening(port), 60, "amqtt")
     second = Process(broker.command(device.settings), tmp_path / "second.log")
     second.start()
     kept.append(second)

@@ -10,7 +10,7 @@ import pytest
 from edge_core import events
 from edge_core.store import database, outbox, requests
 from lab.faults.peer import Peer
-from lab.faults.site import Broker, Device, until
+from lab.faults.site import until
 from lab.ports import free_port
 
 pytestmark = [
@@ -22,29 +22,11 @@ pytestmark = [
 
 
 @pytest.fixture
-def broker(tmp_path):
-    """Return a running Mosquitto without any persistence: a killed one has forgotten everything."""
-    made = Broker(tmp_path / "broker")
-    made.start()
-    yield made
-    made.kill()
-
-
-@pytest.fixture
 def peer(broker):
     """Return a platform that keeps the contract."""
     made = Peer(broker.port).start()
     yield made
     made.stop()
-
-
-@pytest.fixture
-def device(tmp_path, broker):
-    """Return a device whose `sync` is not started yet."""
-    made = Device(tmp_path / "device", broker.port)
-    yield made
-    made.sync.kill()
-    made.store.close()
 
 
 def check_account(device, peer):
@@ -61,13 +43,13 @@ def check_account(device, peer):
 def test_events_reach_the_platform_and_leave_the_outbox(device, peer):
     """Events of two classes are acknowledged, rows go, the birth tells a balanced account, the state is retained."""
     device.sync.start()
-    until(lambda: peer.births.get(device.name), 10, "birth")
+    until(lambda: peer.births.get(device.name), 60, "birth")
     device.tell(3000, order_each=7)
-    until(device.empty, 20, "acknowledgement of all")
+    until(device.empty, 60, "acknowledgement of all")
     assert check_account(device, peer).created == 3001
     topics = {topic for topic, _, _ in peer.messages}
     assert {f"parvis/1/{device.name}/ev/{name}" for name in ("health", "usage", "order")} <= topics
-    until(lambda: peer.births[device.name]["account"]["acked"] == 3001, 10, "a birth with the new account")
+    until(lambda: peer.births[device.name]["account"]["acked"] == 3001, 60, "a birth with the new account")
     assert peer.births[device.name]["oldest"] is None
     assert peer.states[device.name] == {"online": True, "epoch": device.epoch}
 
@@ -75,38 +57,38 @@ def test_events_reach_the_platform_and_leave_the_outbox(device, peer):
 def test_appended_event_is_acknowledged_soon(device, peer):
     """An event that is appended while all is quiet is at the platform within a fraction of a second."""
     device.sync.start()
-    until(device.empty, 10, "first event")
-    until(lambda: peer.births.get(device.name), 10, "birth")
+    until(device.empty, 60, "first event")
+    until(lambda: peer.births.get(device.name), 60, "birth")
     start = time.monotonic()
     device.tell(1)
-    until(device.empty, 5, "acknowledgement")
+    until(device.empty, 60, "acknowledgement")
     assert time.monotonic() - start < 1.0
 
 
 def test_sigterm_says_offline_and_ends_soon(device, peer):
     """SIGTERM: the state becomes offline, the process ends within 2 s with code 0, nothing is lost."""
     device.sync.start()
-    until(lambda: peer.states.get(device.name, {}).get("online"), 10, "online")
+    until(lambda: peer.states.get(device.name, {}).get("online"), 60, "online")
     device.tell(5000)
     code, seconds = device.sync.terminate()
     assert code == 0
     assert seconds < 2.0
-    until(lambda: peer.states[device.name]["online"] is False, 5, "offline")
+    until(lambda: peer.states[device.name]["online"] is False, 60, "offline")
     assert device.account().balanced
     device.sync.start()
-    until(device.empty, 20, "the rest after the next start")
+    until(device.empty, 60, "the rest after the next start")
     check_account(device, peer)
 
 
 def test_killed_process_leaves_its_will(device, peer):
     """kill -9: the broker publishes the last will, and the next start sends what is still there."""
     device.sync.start()
-    until(lambda: peer.states.get(device.name, {}).get("online"), 10, "online")
+    until(lambda: peer.states.get(device.name, {}).get("online"), 60, "online")
     device.sync.kill()
-    until(lambda: peer.states[device.name]["online"] is False, 5, "last will")
+    until(lambda: peer.states[device.name]["online"] is False, 60, "last will")
     device.tell(10)
     device.sync.start()
-    until(device.empty, 10, "the rest")
+    until(device.empty, 60, "the rest")
     check_account(device, peer)
 
 
@@ -171,7 +153,7 @@ def test_unbelievable_acknowledgements_delete_nothing(device, peer):
     liar = Peer(peer.port)
     liar._acknowledge = lambda *_: None
     liar.start()
-    until(lambda: len(liar.held) == 51, 20, "the events, also for a platform that doesn't greet")
+    until(lambda: len(liar.held) == 51, 60, "the events, also for a platform that doesn't greet")
     topic = f"parvis/1/{device.name}/ack"
     for lie in (
         *({"epoch": device.epoch, "seq": seq} for seq in (10**9, -1, True, "51", None)),
@@ -179,7 +161,7 @@ def test_unbelievable_acknowledgements_delete_nothing(device, peer):
     ):  # fmt: skip
         liar.send(topic, lie)
     liar.send(topic, {"epoch": device.epoch, "seq": 20})
-    until(lambda: device.account().acked == 20, 10, "the honest one")
+    until(lambda: device.account().acked == 20, 60, "the honest one")
     assert device.account().pending == 31
     liar.stop()
 
@@ -190,20 +172,20 @@ def test_replies_move_requests_and_are_confirmed(device, peer):
     with_room = requests.create(
         device.store, kind="room", subject="room-1", data={"people": "4"}, place="kiosk", now=time.time()
     )
-    until(device.empty, 10, "the order at the platform")
+    until(device.empty, 60, "the order at the platform")
     peer.send(f"parvis/1/{device.name}/reply/9", b"\xffnonsense")
     peer.reply(device.name, 2, with_room.id, "done", "R-0001")
     peer.reply(device.name, 1, with_room.id, "accepted", "R-0001")
-    until(lambda: {"epoch": peer.stream, "n": 1} in peer.replied, 10, "replied 1")
+    until(lambda: {"epoch": peer.stream, "n": 1} in peer.replied, 60, "replied 1")
     assert requests.get(device.store, with_room.id).state in ("accepted", "done")
     peer.reply(device.name, 2, with_room.id, "done", "R-0001")
     peer.reply(device.name, 3, "0191d2c1-0b10-7d02-8f11-5a6b7c8d9e0f", "accepted")
-    until(lambda: {"epoch": peer.stream, "n": 3} in peer.replied, 10, "replied 3")
+    until(lambda: {"epoch": peer.stream, "n": 3} in peer.replied, 60, "replied 3")
     found = requests.get(device.store, with_room.id)
     assert (found.state, found.reference) == ("done", "R-0001")
     before = len(peer.replied)
     peer.reply(device.name, 1, with_room.id, "accepted", "R-0001")
-    until(lambda: len(peer.replied) > before, 10, "the cursor again")
+    until(lambda: len(peer.replied) > before, 60, "the cursor again")
     assert peer.replied[-1] == {"epoch": peer.stream, "n": 3}
 
 
@@ -240,12 +222,12 @@ def test_declared_gap_behind_a_full_window_blocks_nothing(device, peer):
 def test_locked_database_is_waited_for(device, peer):
     """While another process holds the write lock nothing is deleted; afterwards it is, and nothing is lost."""
     device.sync.start()
-    until(device.empty, 10, "first event")
+    until(device.empty, 60, "first event")
     device.tell(20)
     device.store.execute("BEGIN IMMEDIATE")
     time.sleep(7.0)
     device.store.execute("ROLLBACK")
-    until(device.empty, 20, "acknowledged after the lock")
+    until(device.empty, 60, "acknowledged after the lock")
     check_account(device, peer)
 
 

@@ -31,15 +31,17 @@ def topics(d: DeviceSubject) -> str:
     for h in list(d.link.heard):
         what = h.topic.removeprefix(d.root + "/")
         require(h.qos == 1, f"{what} with QoS {h.qos}")
-        if what in {"state", "birth", "replied"}:
+        if what in {"state", "birth", "replied", "reported"}:
             flaw = d.schemas.flaw(what, h.body)
             require(flaw is None, f"{what} is not valid: {flaw}")
         else:
             require(what.startswith("ev/") and what[3:] in _CLASSES, f"topic {what}")
-    with Link(d.access, [f"{d.root}/{what}" for what in ("state", "birth", "ev/+", "replied")]) as other:
+    with Link(d.access, [f"{d.root}/{what}" for what in ("state", "birth", "ev/+", "replied", "reported")]) as other:
         other.wait(lambda: len([h for h in other.heard if h.retain]) > 1, 3)
         kept = {h.topic.removeprefix(d.root + "/") for h in other.heard if h.retain}
-    require(kept == {"state", "birth"}, f"retained: {sorted(kept) or 'nothing'}; expected birth and state")
+    # `reported` is retained once there was a wish to report on.
+    right = kept - {"reported"} == {"state", "birth"}
+    require(right, f"retained: {sorted(kept) or 'nothing'}; expected birth and state")
     return f"{len(d.link.heard)} messages: topics, QoS, flags and schemas are right"
 
 

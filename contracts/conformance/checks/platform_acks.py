@@ -110,6 +110,10 @@ def prompt(p: PlatformSubject) -> str:
     return seen
 
 
+# Seconds: a store that is locked refuses only after a while, and what is acknowledged wrongly is so only then.
+_REFUSING = 8.0
+
+
 @check("platform", "R-206")
 def store_refuses(p: PlatformSubject) -> str:
     """Make the store refuse writes; nothing may be acknowledged until it works again."""
@@ -120,7 +124,7 @@ def store_refuses(p: PlatformSubject) -> str:
     p.hooks.run("break-store")
     try:
         life.send("health", life.events(2))
-        life.stays(1, "an event while the store refuses", 3)
+        life.stays(1, "an event while the store refuses", _REFUSING)
     finally:
         p.hooks.run("mend-store")
     end = time.monotonic() + 3 * p.patience
