@@ -20,7 +20,6 @@ from PIL import Image, ImageDraw, ImageFont
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 _FONT = "/usr/share/fonts/truetype/dejavu/DejaVuSansMono.ttf"
 _PAGES = {
@@ -68,14 +67,14 @@ class Paper:
 class Printer:
     """One printer; its `node` changes each time that it is plugged in again. `fault` is "", "paper" or "cover"."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self) -> None:
         self.paper = Paper()
         self.fault = ""
         self.pull_after: int | None = None
         """Bytes after which it is pulled out by itself."""
         self.answers = self.in_turn = True
         self.taken = 0
-        self._folder, self._number = folder, 0
+        self.node = ""
         self._master = self._slave = -1
         self._style: dict[str, int] = {}
         self._stored = b""
@@ -85,10 +84,15 @@ class Printer:
         """Plug it in and return its node."""
         self._master, self._slave = os.openpty()
         tty.setraw(self._slave)
-        self._number += 1
         self._style, self._line, self._stored = {}, "", b""
         threading.Thread(target=self._work, args=[self._master, self._slave], daemon=True).start()
-        return os.ttyname(self._slave)
+        self.node = os.ttyname(self._slave)
+        return self.node
+
+    @property
+    def gone(self) -> bool:
+        """Whether it is pulled out."""
+        return self._master < 0
 
     def pull(self) -> None:
         """Pull it out: what it had not worked through is lost."""

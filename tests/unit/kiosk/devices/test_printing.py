@@ -40,8 +40,8 @@ def edge(settings):
 
 
 @pytest.fixture
-def printer(tmp_path):
-    made = Printer(tmp_path)
+def printer():
+    made = Printer()
     yield made
     made.pull()
 
@@ -76,7 +76,7 @@ def settle(desk, edge, printer=None):
         desk.turn()
         if state(edge)[0] in ("printed", "shown"):
             return
-        if printer is not None and printer._master < 0:
+        if printer is not None and printer.gone:
             desk._nodes.clear()
             desk.came(printer.plug())
 
@@ -100,7 +100,7 @@ WHOLE = len(SHEETS.head) + len(SHEETS.tail) + 9  # and what is asked in between
 PLACES = sorted({*range(6, WHOLE + 7, 41), *range(len(SHEETS.head) + 4, WHOLE + 7, 9), len(SHEETS.head) + 9})
 
 
-def test_pulled_out_at_any_byte_it_is_never_printed_twice_and_never_lost(edge, tmp_path, monkeypatch):
+def test_pulled_out_at_any_byte_it_is_never_printed_twice_and_never_lost(edge, monkeypatch):
     """At each place of a sample: one code came out, or none and it is on the screen; never two."""
     monkeypatch.setattr(printing, "_HEAD_SECONDS", 2.0)
     monkeypatch.setattr(printing, "_TAIL_SECONDS", 1.0)
@@ -109,7 +109,7 @@ def test_pulled_out_at_any_byte_it_is_never_printed_twice_and_never_lost(edge, t
         with closing(sqlite3.connect(edge)) as connection:
             connection.execute("DELETE FROM print_jobs")
             connection.commit()
-        printer, desk = Printer(tmp_path), Printing(edge, lambda _: SHEETS, lambda _: None)
+        printer, desk = Printer(), Printing(edge, lambda _: SHEETS, lambda _: None)
         printer.pull_after = place
         desk.came(printer.plug())
         ask(edge)

@@ -84,7 +84,7 @@ def test_plugged_in_scanned_printed_pulled_out(cables, client, settings, tmp_pat
     os.mkfifo(scanner)
     keyboard = tmp_path / "event3"
     os.mkfifo(keyboard)
-    printer = Printer(tmp_path)
+    printer = Printer()
     end = os.open(scanner, os.O_RDWR)
     other = os.open(keyboard, os.O_RDWR)
     node = printer.plug()
