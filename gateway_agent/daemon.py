@@ -184,10 +184,12 @@ class Agent:
         return soon
 
     def _end_idle(self, moment: float) -> None:
-        """End the sessions whose device has sent nothing for as long as the settings allow."""
+        """End the sessions whose device has been silent for as long as the settings allow, all over the site."""
         patience = self._settings.access.idle
         if patience:
-            sent = {grant.id: self._accounting.total(grant.id).up_packets for grant in self._enforcement.active}
+            ids = [grant.id for grant in self._enforcement.active]
+            elsewhere = site.open_usage(self._store) if self._roaming else {}
+            sent = {number: self._accounting.total(number).up_packets + elsewhere.get(number, 0) for number in ids}
             if over := self._idle.judge(sent, patience, moment):
                 followed.end(self._store, over, "idle", clock.now())
                 self._reconcile()
