@@ -89,7 +89,7 @@ class Firefox:
         """Return the page as it stands."""
         return str(self.ask("WebDriver:GetPageSource"))
 
-    def wait_for(self, text: str, seconds: float = 15.0) -> None:
+    def wait_for(self, text: str, seconds: float = 60.0) -> None:
         """Wait until the page says `text`. Raises FirefoxError."""
         deadline = time.monotonic() + seconds
         while text not in self.source():

@@ -12,7 +12,7 @@ ARGUMENTS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
-_MILLISECONDS = 20_000
+_MILLISECONDS = 60_000
 
 
 @pytest.fixture(scope="session")

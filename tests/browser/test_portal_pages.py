@@ -115,7 +115,7 @@ class Eyes:
 
 
 # Languages differ in words and lengths; roles, names and colours are the same, and are judged in one of them here.
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize(
     ("code", "scheme", "scripts"),
     [("fr", "light", True), ("fr", "dark", True), *((code, "light", False) for code in LANGUAGES)],
@@ -183,7 +183,7 @@ def test_large_letters_keep_everything_readable(portal, open_page):
 
 
 @needs_firefox
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_every_page_in_firefox(portal, followed, tmp_path):
     """In each language no page scrolls sideways at 320 px, and axe-core finds nothing on the first of them."""
     rules = (Path(axe.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
@@ -200,7 +200,7 @@ def test_every_page_in_firefox(portal, followed, tmp_path):
 
 
 @needs_firefox
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_every_page_in_firefox_without_scripts(portal, followed, tmp_path, shots):
     """Where pages can run no script, the whole of each, as a picture, is no wider than the window."""
     kept = shots / "portal-firefox"
