@@ -3,7 +3,7 @@
 "use strict";
 
 (() => {
-  let calling = document.querySelectorAll("#calling .visit").length;
+  let calling = document.querySelectorAll("#calling .guest").length;
   async function refresh() {
     try {
       const answer = await fetch(window.location.href, { cache: "no-store" });
@@ -15,7 +15,7 @@
         if (here && !here.contains(document.activeElement) && here.innerHTML !== next.innerHTML) here.replaceChildren(...next.childNodes);
       }
       document.title = fresh.title;
-      const now = document.querySelectorAll("#calling .visit").length;
+      const now = document.querySelectorAll("#calling .guest").length;
       document.body.classList.toggle("called", now > calling);
       calling = now;
     } catch (error) { /* the service is away: the next turn tells */ }
