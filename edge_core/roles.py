@@ -110,7 +110,9 @@ def _agent(settings: Settings) -> Program:
 def _broker(settings: Settings) -> Program:
     # A new start would cut every kiosk's connection: only where its own settings have changed.
     concerns = f"{settings.broker} {settings.mqtt}"
-    return Program(name="broker", command=broker.command(settings), at_reload="leave", concerns=concerns)
+    revoked = settings.broker.lan_revoked if broker.kind() == "mosquitto" else None
+    words = broker.command(settings)
+    return Program(name="broker", command=words, reread=revoked, at_reload="leave", concerns=concerns)
 
 
 def _dnsmasq(settings: Settings) -> Program:

@@ -95,6 +95,8 @@ def join(ticket: Ticket, place: desk.Desk, state_dir: Path) -> Identity:
     certificate = keeping.check(answer, key, place.ca, keeping.now())
     facts, root = keeping.identity_of(answer, ticket, lives.machine())
     keeping.keep(state_dir, facts, key, certificate=certificate.public_bytes(Encoding.PEM), ca=place.ca, root=root)
+    if facts.bridge:  # its own broker is told of the list at its first start, or it would never read it
+        keeping.keep_revoked(state_dir, place.ask("revoked"), place.ca)
     return facts
 
 

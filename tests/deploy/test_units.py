@@ -14,7 +14,12 @@ ROOT = Path(__file__).parents[2]
 UNITS = ROOT / "systemd"
 SERVICES = sorted(path.name for path in UNITS.glob("*.service"))
 ROOTS = {"parvis-order.service", "parvis-reload.service"}  # systemd believes nobody else
-BY_PATH = {"parvis-reread.service", "parvis-stick.service", *ROOTS}  # started by a path or by udev, for a moment
+BY_PATH = {
+    "parvis-reread.service",
+    "parvis-revoked.service",
+    "parvis-stick.service",
+    *ROOTS,
+}  # started by a path or by udev, for a moment
 LASTING = [name for name in SERVICES if name not in BY_PATH]
 OTHERS = sorted(path.name for kind in ("socket", "path") for path in UNITS.glob(f"*.{kind}"))
 ALL = sorted([*SERVICES, *OTHERS, "parvis.target"])

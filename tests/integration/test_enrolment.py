@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from jsonschema import Draft202012Validator
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
-from edge_core import identity, settings
+from edge_core import identity, roles, settings
 from edge_core.errors import ParvisError
 from edge_core.store import database, requests
 from lab.faults.site import Process, listening, until
@@ -285,9 +285,26 @@ def test_a_copy_on_other_hardware_says_so(counter, tmp_path, monkeypatch):
     assert "given to another machine" in told.stdout
 
 
+def test_a_gateways_broker_has_all_from_its_identity(counter, tmp_path):
+    """Bridge, listener for the site's devices, and the list of revoked ones, which the broker reads when it changes."""
+    state = joined(tmp_path, counter.ticket("gateway-8", bridge=True, names=("10.77.0.1",)))
+    config = tmp_path / "parvis.toml"
+    config.write_text(config.read_text() + '[broker]\nlan = "127.0.0.1:8884"\n[enforcement]\nmode = "none"\n')
+    loaded = settings.load(config, {})
+    files, found = identity.files(state), loaded.broker
+    assert (found.bridge, found.key, found.lan_key) == (counter.broker, files / "device.key", files / "device.key")
+    assert found.lan_revoked == state / "identity" / "revoked.pem"
+    assert found.lan_revoked.exists()
+    program = next(each for each in roles.programs("gateway", loaded) if each.name == "broker")
+    assert program.reread == (found.lan_revoked if MOSQUITTO else None)
+    assert renewal.present(state)[1].subject.rfc4514_string() == "CN=parc"
+
+
 def test_a_list_of_revoked_ones_only_moves_forward(counter, tmp_path):
     """A gateway follows the authority's list; an older one, or another authority's, is not taken."""
     state = joined(tmp_path, counter.ticket("gateway-9", bridge=True, names=("127.0.0.1",)))
+    assert not renewal.follow_revoked(state)
+    counter.desk.publish_revoked(datetime.now(UTC))
     assert renewal.follow_revoked(state)
     old = (state / "identity" / "revoked.pem").read_bytes()
     assert not renewal.follow_revoked(state)
