@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from edge_core import logs, settings
+from edge_core import logs, memory, settings
 from edge_core.errors import ParvisError
 from gateway_agent import commands
 from gateway_agent.daemon import Agent
@@ -23,6 +23,7 @@ def main(context: click.Context, config: Path | None) -> None:
     if config is None:
         raise click.UsageError("Give the configuration with --config FILE.")
     logs.configure("gateway-agent")
+    memory.forbid_dumps()
     try:
         Agent(settings.load(config)).run()
     except ParvisError as error:

@@ -74,7 +74,7 @@ class Agent:
         self._timekeeper = Timekeeper(self._store)
         self._quota, self._idle = quota.Watch(), idle.Watch()
         self._watch = Watch(settings, on_second=self._take_up_way())
-        self._stopping = self._anew = False
+        self._stopping = self._anew = self._untidy = False
         self._pulse = notify.Pulse()
         self._due = {"tick": 0.0, "look": 0.0, "probe": clock.monotonic() + _PROBE_SECONDS}
         self.failures: Counter[str] = Counter()
@@ -135,6 +135,7 @@ class Agent:
             self._due["probe"] = moment + _PROBE_SECONDS
             self._step("probe", self._places.probe)
             self._step("isolation", lambda: network.isolate_newcomers(self._settings))
+            self._step("tidy", self._tidy)
 
     def _step(self, name: str, action: Callable[[], object]) -> bool:
         """Do one step; a failure is counted and logged, the first of a kind and each hundredth, and never ends us."""
@@ -162,7 +163,12 @@ class Agent:
             self._enforcement.reconcile(now)
         finally:
             # Where the kernel can't be changed, a session that is over still loses its flows and is told.
-            self._accounting.close_sessions(now)
+            self._untidy = bool(self._accounting.close_sessions(now)) or self._untidy
+
+    def _tidy(self) -> None:
+        """Have forgotten devices leave the write-ahead log too; where somebody reads it, the next time."""
+        if self._untidy:
+            self._untidy = not database.empty_log(self._store)
 
     def _follow(self, neighbours: Neighbours) -> None:
         """Take in who came and went; a device with a session at another gateway goes on at once."""

@@ -10,7 +10,7 @@ import click
 from rich.console import Console
 
 from edge_core import __version__, logs
-from edge_core.cli import block, migrate, reload, run, session, status
+from edge_core.cli import block, migrate, opendata, reload, run, session, status
 from edge_core.cli.completion import completion
 from edge_core.doctor.command import doctor
 from edge_core.errors import ParvisError, ProcessError
@@ -51,6 +51,7 @@ for _command in (
     migrate.migrate,
     session.session,
     status.status,
+    opendata.opendata,
     doctor,
     completion,
 ):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edge_core import leftovers, logs, roles
+from edge_core import leftovers, logs, memory, roles
 from edge_core.cli import options
 from edge_core.errors import NetworkError, ParvisError, ProcessError
 from edge_core.settings import load, require_gateway
@@ -42,6 +42,7 @@ def run(role: str, config: str) -> None:
     if role != "kiosk":
         require_gateway(settings)
     logs.configure("run")
+    memory.forbid_dumps()
     record = _make_folders(settings) / f"{role}.pids"
     _refuse_second_run(settings)
     ours = settings.run_dir / f"{role}.run"

@@ -82,6 +82,18 @@ def write(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
         raise
 
 
+def empty_log(connection: sqlite3.Connection) -> bool:
+    """Bring the write-ahead log into the database and cut it to nothing, so that what was deleted is in neither.
+
+    False where somebody is reading: then again later. Waits for nobody.
+    """
+    connection.execute("PRAGMA busy_timeout = 20")
+    try:
+        return bool(connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0)
+    finally:
+        connection.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
+
+
 def _migrate(path: Path) -> None:
     connection = _connect(path, "rwc")
     try:

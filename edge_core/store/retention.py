@@ -1,35 +1,25 @@
 # SPDX-License-Identifier: EUPL-1.2
-"""Forgets what nobody needs any more: answered requests with the words in them, the numbers of old sessions, visits."""
+"""Forgets what nobody needs any more, by the table in `kept`; and empties the write-ahead log of what was forgotten."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from edge_core.store import erasure
+from edge_core.store import erasure, kept
 from edge_core.store.database import write
 
 if TYPE_CHECKING:
     import sqlite3
 
-_DAY = 86400.0
-REQUESTS = 60 * _DAY
-"""Seconds after its last change that a request is kept: its page can be opened as long."""
-SESSIONS = 90 * _DAY
-"""Seconds after its end that a session's numbers are kept; its device was forgotten at its end."""
 _EVERY = 600.0  # seconds between two calls that look
 _MOST = 500
 """Rows of a kind that one call removes, so that the lock is held for a moment only."""
 
-_REQUESTS = (
-    "DELETE FROM requests WHERE id IN (SELECT id FROM requests WHERE updated_at < ? AND NOT EXISTS"
-    " (SELECT 1 FROM outbox WHERE outbox.seq = requests.seq) LIMIT ?)"
-)
 # A voucher's sessions stay: what it has left is counted by them. The highest revision stays: others count from there.
 _SESSIONS = (
     "SELECT id FROM grants WHERE mac = '' AND holder = '' AND ended_at < ?"
     " AND revision < (SELECT max(revision) FROM grants) LIMIT ?"
 )
-_SET_ASIDE = "DELETE FROM set_aside WHERE seq IN (SELECT seq FROM set_aside WHERE at < ? LIMIT ?)"
 
 
 def forget_old(connection: sqlite3.Connection, now: float) -> int:
@@ -38,9 +28,9 @@ def forget_old(connection: sqlite3.Connection, now: float) -> int:
     Nothing that the platform has not acknowledged is deleted. Raises StoreError where it can't be written.
     """
     with write(connection):
-        count = connection.execute(_REQUESTS, [now - REQUESTS, _MOST]).rowcount
-        count += connection.execute(_SET_ASIDE, [now - SESSIONS, _MOST]).rowcount
-        old = [(row[0],) for row in connection.execute(_SESSIONS, [now - SESSIONS, _MOST]).fetchall()]
+        count = sum(connection.execute(row.purge, [now - (row.seconds or 0.0), _MOST]).rowcount for row in kept.PURGED)
+        before = now - (kept.SESSIONS.seconds or 0.0)
+        old = [(row[0],) for row in connection.execute(_SESSIONS, [before, _MOST]).fetchall()]
         connection.executemany("DELETE FROM usage WHERE grant_id = ?", old)
         connection.executemany("DELETE FROM grants WHERE id = ?", old)
         return count + len(old)
@@ -49,7 +39,7 @@ def forget_old(connection: sqlite3.Connection, now: float) -> int:
 class Forgetting:
     """Forgets from time to time: `running` is a monotonic clock, `now` a wall clock that can be believed, or None."""
 
-    def __init__(self, connection: sqlite3.Connection, running: float, visits_kept: float = 90 * _DAY) -> None:
+    def __init__(self, connection: sqlite3.Connection, running: float, visits_kept: float = 90 * kept.DAY) -> None:
         """`visits_kept` is how many seconds after its last change a visit is kept."""
         self._connection = connection
         self._visits_kept = visits_kept

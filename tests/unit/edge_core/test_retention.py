@@ -3,10 +3,25 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from edge_core.settings import load
-from edge_core.store import database, erasure, followed, grants, outbox, print_jobs, requests, retention, usage, visits
+from edge_core.store import (
+    database,
+    erasure,
+    followed,
+    grants,
+    kept,
+    opposition,
+    outbox,
+    print_jobs,
+    requests,
+    retention,
+    usage,
+    visits,
+)
 
 DAY = 86400.0
 
@@ -92,3 +107,34 @@ def test_old_visits_are_erased_and_it_can_be_shown(store):
     assert not erasure.check(proof[1:])
     store.execute("UPDATE erasures SET visits = 2 WHERE n = 1")
     assert not erasure.check(erasure.lines(store))
+
+
+def test_the_privacy_document_is_the_table_that_the_purge_obeys():
+    """docs/privacy.md is printed from it: `python -m edge_core.store.kept > docs/privacy.md`."""
+    text = (Path(__file__).parents[3] / "docs" / "privacy.md").read_text(encoding="utf-8")
+    assert text == kept.document()
+    assert all(row.purge and row.seconds for row in kept.PURGED)
+    assert {kept.SESSIONS, *kept.PURGED, *kept.OTHERS} == set(kept.TABLE)
+
+
+def test_every_table_with_something_of_people_is_in_the_document(store):
+    """A new table has to be named there, or here as one that holds nothing of anybody."""
+    of_nobody = {"meta", "account", "_sqlite_migrations", "sqlite_sequence", "answers", "erasures", "roll_calls"}
+    of_staff = {"desk_users", "desk_sessions", "desk_failures"}
+    tables = {row[0] for row in store.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    text = kept.document()
+    missing = {name for name in tables - of_nobody - of_staff if f"`{name}`" not in text}
+    assert not missing
+
+
+def test_objections_and_series_go_after_their_time(store):
+    """An objection after a year, a window after two; each by its own row of the table."""
+    opposition.oppose(store, "02:00:00:00:00:01", 0.0)
+    store.execute(
+        "INSERT INTO series (zone, access_point, start, seconds, observed, synchronised)"
+        " VALUES ('main', '', 0, 300, 300, 1)"
+    )
+    assert retention.forget_old(store, 364 * DAY) == 0
+    assert retention.forget_old(store, 366 * DAY) == 1
+    assert opposition.load(store)[1] == frozenset()
+    assert retention.forget_old(store, 732 * DAY) == 1
