@@ -43,6 +43,8 @@ class Counting:
         self._points: dict[str, str] = {}
         self._key, self._opposed = b"", frozenset[bytes]()
         self._judged: dict[str, bool] = {}
+        self.told: int | None = None
+        """Devices here in the last windows, as they were told: what a public screen may show, and nothing newer."""
         self.strangers = 0
         """Neighbours without a lease or a grant at the last look: not counted."""
 
@@ -75,6 +77,8 @@ class Counting:
                 for window in windows:
                     series.record(store, window, now)
             self._presence.recorded(len(windows))
+            latest = [w.associated for w in windows if w.access_point is None and w.start == windows[-1].start]
+            self.told = sum(count for count in latest if count) or None
 
     def counts(self) -> dict[str, int]:
         """Return what was refused or doubted, for `parvis status`."""

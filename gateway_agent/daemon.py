@@ -252,6 +252,7 @@ class Agent:
             "refused": self._control.refused + self._places.refused,
             "dropped": self._dropped(),
             "counting": self._counting.counts(),
+            "told": self._counting.told,
             "stations": self._stations.counts(),
             "sessions": sessions,
         }

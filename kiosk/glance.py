@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from edge_core import control
 from edge_core.web import dates
@@ -49,17 +49,13 @@ def next_departures(content: Replica, now: float, limit: int) -> list[Leaving]:
 
 
 def devices_around(settings: Settings) -> int | None:
-    """Return about how many devices are on the park's WiFi, or None: no gateway here, or too few to tell."""
+    """Return about how many devices are on the park's WiFi, or None: no gateway here, or too few to tell.
+
+    It is what the gateway told of its last window: a number that changed with each arrival would give people away.
+    """
     status = control.ask(settings.agent_socket, {"op": "status"}, _AGENT_SECONDS)
-    return None if status is None else rounded(status.get("guests"), settings)
-
-
-def rounded(count: Any, settings: Settings) -> int | None:
-    """Return `count` rounded as presence is, or None below the smallest group that may be told."""
-    if not isinstance(count, int) or count < settings.presence.minimum:
-        return None
-    step = settings.presence.rounding
-    return round(count / step) * step
+    told = status.get("told") if status else None
+    return told if isinstance(told, int) else None
 
 
 def _starts(event: Record) -> datetime:

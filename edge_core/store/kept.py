@@ -130,6 +130,13 @@ OTHERS = (
         until="the operator removes it",
     ),
     Kept(
+        data="sessions, codes and blocks of the site's other gateways; devices as keyed hashes",
+        purpose="one session at every gateway of the site; a code or a block that holds at all of them",
+        place="edge.db, `site_sessions`, `site_usage`, `site_vouchers`, `site_blocks`",
+        until="its session's time is up, 31 days after a session's use, 31 days after a code is spent (its sums: 400), "
+        "the block is lifted",
+    ),
+    Kept(
         data="events on their way to the platform",
         purpose="nothing is lost",
         place="edge.db, `outbox`",

@@ -52,6 +52,7 @@ def test_strangers_and_those_who_object_are_not_counted(settings, store):
     counting.observe(dict.fromkeys(here, "main"), here, here, 900.0, 900.0)
     assert [each.associated for each in windows(store)] == [40, 35]
     assert counting.counts()["floods"] == 0
+    assert counting.told == 35
 
 
 def test_a_window_is_an_event_and_a_row_or_neither(settings, store):

@@ -7,12 +7,11 @@ from edge_core.store.replica import Replica
 from kiosk import glance
 
 
-@pytest.mark.parametrize(
-    ("count", "shown"), [(0, None), (9, None), (10, 10), (12, 10), (13, 15), (None, None), ("many", None)]
-)
-def test_few_devices_are_not_told_and_many_are_rounded(settings, count, shown):
-    """A group too small to hide in isn't counted on a public screen."""
-    assert glance.rounded(count, settings) == shown
+@pytest.mark.parametrize(("told", "shown"), [(None, None), (15, 15), ("many", None)])
+def test_the_screen_shows_what_was_told_and_nothing_newer(settings, monkeypatch, told, shown):
+    """The last window's rounded count: a number that followed each arrival would give people away."""
+    monkeypatch.setattr(glance.control, "ask", lambda *_: {"guests": 12, "told": told})
+    assert glance.devices_around(settings) == shown
 
 
 def test_without_a_gateway_nobody_is_counted(settings):
