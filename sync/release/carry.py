@@ -35,7 +35,7 @@ def place() -> str:
 
 def running() -> str:
     """Return the name of the release that this process is of; "" outside of a device."""
-    prefix = Path(sys.prefix)
+    prefix = Path(sys.prefix).resolve()  # units start it through the link `current`
     return prefix.name if prefix.parent.name == "releases" else ""
 
 
@@ -55,6 +55,7 @@ def carry(said: bytes, settings: Settings, road: Road) -> None:
             for old in folder.glob("*.tar"):
                 old.unlink()
             road.fetch_to(channels.bundle_path(bundle), bundle, target)
+        _let_the_installer_read(settings.tuf_dir)
         due = folder / DUE
         told = f"{word.sequence} {name}\n"
         if not due.is_file() or due.read_text(encoding="ascii") != told:
@@ -64,3 +65,10 @@ def carry(said: bytes, settings: Settings, road: Road) -> None:
             _log.info("release_due", release=name, sequence=word.sequence)
     except (ParvisError, OSError, ValueError) as error:
         _log.warning("release_not_carried", reason=str(error))
+
+
+def _let_the_installer_read(folder: Path) -> None:
+    """Give the group the metadata, which python-tuf writes for its owner alone; the installer has no right beyond that."""
+    files = ("metadata/*.json", "metadata/root_history/*.json", "targets/*")
+    for path in (path for pattern in files for path in folder.glob(pattern)):
+        path.chmod(0o640)

@@ -4,6 +4,7 @@
 import hashlib
 import io
 import shutil
+import sys
 import tarfile
 from pathlib import Path
 from types import SimpleNamespace
@@ -158,6 +159,25 @@ def test_a_signed_release_comes_to_the_device(fleet):
     assert (carry.carried(fleet.settings) / carry.DUE).read_text() == f"1 {NAME}\n"
     name, bundle, sequence = fleet.due()
     assert (name, bundle.read_bytes(), sequence) == (NAME, b"wheels", 1)
+
+
+def test_the_installer_can_read_what_was_carried(fleet):
+    """It is root without a right over others' files: the group must be able to read every file that it verifies."""
+    fleet.release()
+    fleet.look()
+    files = [path for path in fleet.settings.tuf_dir.rglob("*") if path.is_file() and path.suffix in (".json", ".zst")]
+    assert len(files) > 4
+    assert all(path.stat().st_mode & 0o040 for path in files)
+
+
+def test_a_process_knows_its_release_through_the_link(tmp_path, monkeypatch):
+    """Units start Python by /opt/parvis/current; elsewhere there is no release."""
+    (tmp_path / "releases" / NAME).mkdir(parents=True)
+    (tmp_path / "current").symlink_to(tmp_path / "releases" / NAME)
+    monkeypatch.setattr(sys, "prefix", str(tmp_path / "current"))
+    assert carry.running() == NAME
+    monkeypatch.setattr(sys, "prefix", str(tmp_path))
+    assert not carry.running()
 
 
 def test_content_goes_on_beside_releases(fleet):
