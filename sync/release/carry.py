@@ -68,7 +68,7 @@ def carry(said: bytes, settings: Settings, road: Road) -> None:
 
 
 def _let_the_installer_read(folder: Path) -> None:
-    """Give the group the metadata, which python-tuf writes for its owner alone; the installer has no right beyond that."""
+    """Give the group the metadata, which python-tuf writes for its owner alone; the installer may read no more."""
     files = ("metadata/*.json", "metadata/root_history/*.json", "targets/*")
     for path in (path for pattern in files for path in folder.glob(pattern)):
         path.chmod(0o640)
