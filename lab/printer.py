@@ -85,8 +85,8 @@ class Printer:
         self._master, self._slave = os.openpty()
         tty.setraw(self._slave)
         self._style, self._line, self._stored = {}, "", b""
-        threading.Thread(target=self._work, args=[self._master, self._slave], daemon=True).start()
         self.node = os.ttyname(self._slave)
+        threading.Thread(target=self._work, args=[self._master, self._slave], daemon=True).start()
         return self.node
 
     @property
