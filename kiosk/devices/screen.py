@@ -91,7 +91,10 @@ class Screen:
 
     def _order(self, word: str, count: int) -> None:
         try:
-            (self._orders / "order").write_text(f"{word} {count}\n", encoding="ascii")
+            order = self._orders / "order"
+            order.touch()
+            order.chmod(0o644)  # for the units that carry it out, whatever the umask
+            order.write_text(f"{word} {count}\n", encoding="ascii")
         except OSError as error:
             _log.warning("order_not_left", reason=error.strerror)
 

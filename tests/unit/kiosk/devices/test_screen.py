@@ -53,6 +53,7 @@ def test_a_dead_page_is_helped_and_counted(make, orders, settings):
         screen.turn(float(second), NOON)
     assert [rung for rung, _ in helped] == ["reload", "browser", "compositor", "reboot", "help"]
     assert word(orders) == ["help", "1"]
+    assert (orders / "order").stat().st_mode & 0o777 == 0o644  # the screen's unit and root's have no other right
     assert board.devices()["screen"]["reload"] == "1"
     assert first is None
     again, _, helped = make()
