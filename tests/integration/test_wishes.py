@@ -19,6 +19,7 @@ from lab.ports import free_port
 
 pytestmark = [
     pytest.mark.integration,
+    pytest.mark.timeout(400),  # a wish is tried for up to 40 s, on a busy machine with all the waiting around it
     pytest.mark.skipif(
         not shutil.which("mosquitto", path="/usr/sbin:/usr/bin:/usr/local/sbin"), reason="mosquitto is not installed"
     ),
