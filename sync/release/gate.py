@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from edge_core.settings import Settings
 
-PATIENCE = 40.0  # seconds that a release has; with the way back it stays below a minute
+PATIENCE = 30.0  # seconds that a release has; with both restarts it stays below a minute on a loaded machine
 _PAUSE = 2.0  # a process that dies at once and is started again for ever is active for a moment, too
 _OWN = "parvis-release."
 _PROBE = ("/generate_204", "connectivitycheck.gstatic.com")
