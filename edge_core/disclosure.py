@@ -14,9 +14,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-MINIMUM, ROUNDING = 10, 5
-"""The contract's: the settings may ask for more, never for less."""
-
 
 def told(count: int, minimum: int, rounding: int) -> int | None:
     """Return what may be said of a count: None below `minimum`, else the nearest multiple of `rounding`."""
