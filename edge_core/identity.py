@@ -56,7 +56,7 @@ def read(state_dir: Path) -> Identity | None:
         with file.open("rb") as opened:
             raw = json.loads(opened.read(_LARGEST))
         return Identity(**{key: raw[key] for key in Identity.__dataclass_fields__})
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):  # a file for a folder: whoever opens the store says so
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigurationError(f"{file}: can't be read ({error}).", remedy="Enrol again with a new code.") from error

@@ -39,7 +39,7 @@ database.migrate(load('{config}'))"
 {python} -m gateway_agent setup --config {config}
 dnsmasq --keep-in-foreground --conf-file={folder}/state/generated/dnsmasq.conf & dns=$!
 {python} -m gateway_agent --config {config} & agent=$!
-sleep 1.5
+for _ in $(seq 100); do [ -S {folder}/state/run/agent.sock ] && break; sleep 0.2; done
 kill -0 $dns && echo dnsmasq lives
 {python} -c "from edge_core import control; from pathlib import Path
 print('agent says', control.ask(Path('{folder}/state/run/agent.sock'), {{'op': 'nudge'}}))"
