@@ -47,9 +47,9 @@ class Wear:
 
 
 def of(folder: Path, uptime: float, sys: Path = _SYS) -> Wear | None:
-    """Return the wear of the block device under `folder`; None where it is in memory or on an overlay."""
-    number = os.stat(folder).st_dev  # noqa: PTH116  beside os.major
+    """Return the wear of the block device under `folder`; None where that is memory, an overlay, or missing."""
     try:
+        number = os.stat(folder).st_dev  # noqa: PTH116  beside os.major
         device = (sys / f"{os.major(number)}:{os.minor(number)}").resolve(strict=True)
         if (device / "partition").exists():
             device = device.parent

@@ -101,6 +101,7 @@ def test_doctor_names_cause_and_remedy_of_each_failure(bare_zone):
     done = subprocess.run(
         [*command, "--config", str(bare_zone.config)], capture_output=True, text=True, timeout=60, check=False
     )
+    assert done.stdout, done.stderr
     findings = {one["check"]: one for one in json.loads(done.stdout)}
     assert done.returncode == 1
     assert findings["privilege"]["state"] == "ok"
