@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flask import g, render_template, request, url_for
+from flask import current_app, g, render_template, request, url_for
 from werkzeug.routing import BuildError
 
 from edge_core import clock, i18n
@@ -73,9 +73,12 @@ def refusal(_status: int, title: str, remedy: str) -> str:
 
 
 def again(other: View) -> str:
-    """Return the address of this page in another view."""
+    """Return the address of this page in another view; from one that has none, such as the first, a visit begins."""
+    endpoint = request.endpoint or ""
+    if endpoint and not current_app.url_map.is_endpoint_expecting(endpoint, "view"):
+        return url_for("attract.start", view=other)
     try:
-        return url_for(request.endpoint or "", **{**request.args, **(request.view_args or {}), "view": other})
+        return url_for(endpoint, **{**request.args, **(request.view_args or {}), "view": other})
     except (BuildError, TypeError):
         return url_for("home.page", view=other)
 

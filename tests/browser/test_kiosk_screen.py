@@ -5,14 +5,19 @@ import runpy
 import threading
 import time
 from contextlib import contextmanager, suppress
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 from kiosk import scans
-from kiosk.app import create_app
+from kiosk.app import _TOPICS, create_app
 from kiosk.devices.board import Board
 from kiosk.devices.door import Door
+
+# Topics say at their import that they read scans: all are there before a test puts its own readers in their place.
+for topic in _TOPICS:
+    import_module(f"kiosk.{topic}")
 
 KIOSK = runpy.run_path(str(Path(__file__).with_name("test_kiosk.py")))
 playwright_api, serving, SAMPLE = KIOSK["playwright_api"], KIOSK["serving"], KIOSK["SAMPLE"]
@@ -78,14 +83,28 @@ def test_a_scan_wakes_the_page_and_leads_where_it_belongs(page, settings, monkey
     monkeypatch.setattr(scans, "_readers", [lambda _, text: "/fr/help" if text == "PARVIS:ours" else None])
     with devices(settings) as board, serving(create_app(settings)) as base:
         page.goto(base)
-        board.tell("headphones", state="ready")
-        page.wait_for_selector("html.device-headphones-ready")
+        board.tell("printer", state="ready")
+        page.wait_for_selector("html.device-printer-ready")
         board.scanned("scanner", "https://elsewhere.example/")
         page.wait_for_selector("#said:not([hidden])")
         assert "n’est pas l’un des nôtres" in page.inner_text("#said")
         assert page.url == f"{base}/"
         board.scanned("scanner", "PARVIS:ours")
         page.wait_for_url("**/fr/help")
+
+
+def test_headphones_on_the_first_screen_begin_a_visit_that_speaks(page, settings):
+    """Plugged in while nobody is here: one page that speaks, and it stays."""
+    with devices(settings) as board, serving(create_app(settings)) as base:
+        page.goto(base)
+        if not page.get_attribute("body", "data-hear"):
+            pytest.skip("nothing that speaks is installed (espeak-ng)")
+        board.tell("headphones", state="ready")
+        page.wait_for_selector("html.speech.device-headphones-ready")
+        assert page.url.endswith("/start")
+        page.evaluate("window.before = true")
+        page.wait_for_timeout(1500)
+        assert page.evaluate("window.before === true")
 
 
 def test_many_pages_one_after_the_other_keep_no_thread(page, settings):
