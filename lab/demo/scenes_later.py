@@ -74,14 +74,14 @@ class Rest(Opening):
         logs = self.site.log("kiosk", "gateway", "platform")
         host, port = self.plan.kiosk_target
         self.inside.ask("open", url=f"http://{host}:{port}/fr/visit/{_COMPANY}/{_COMPANY}-technique")
-        seen = self.inside.ask("fill", name="Visiteuse Fictive", picture="visit.png")
+        seen = self.inside.ask("fill", name="Visiteuse Fictive", people="1", picture="visit.png")
         check("/received/" in seen["url"], "the page that follows the visit", f"{seen['status']} {seen['url']}", logs)
         code = re.search(r"\b[0-9A-Z]{4}-[0-9A-Z]{4}\b", seen["text"])
         check(code, "the ticket's code on the page", seen["text"][:300], logs)
         wait_for(self.site.platform.visits, "the visit at the platform", 20, logs)
         began = time.monotonic()
         self.inside.ask("open", url=f"http://{self.plan.platform_address}:{self.plan.platform_port}/?lang=fr")
-        self.inside.ask("fill")  # the page's first form is the visitor's, its first button says: on my way
+        self.inside.ask("fill", to="/visits/", answer="coming")
         self.shows(seen["url"], "Quelqu’un arrive", "kiosk", "gateway")
         return f"ticket {code[0] if code else ''}, answer on its page after {(time.monotonic() - began) * 1000:.0f} ms"
 

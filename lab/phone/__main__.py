@@ -88,9 +88,9 @@ class Phone:
         first = (through.at - pressed) * 1000 if through.at else None
         return {**self._show(seen, picture), "page_ms": page_ms, "first_packet_ms": first}
 
-    def fill(self, picture: str = "", **fields: str) -> talk.Answer:
-        """Fill in and send the form of the page that is open."""
-        return self._show(self._screen().fill(**fields), picture)
+    def fill(self, picture: str = "", to: str = "", **fields: str) -> talk.Answer:
+        """Fill in and send the form of the page that is open, the first whose address begins with `to`."""
+        return self._show(self._screen().fill(to, **fields), picture)
 
     def until(self, url: str, text: str, seconds: float, picture: str = "") -> talk.Answer:
         """Read a page until it says something."""

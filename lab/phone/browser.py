@@ -41,8 +41,8 @@ class Browser(Protocol):
     def accept(self) -> Seen:
         """Tick the boxes of the form and press its button; the page that follows."""
 
-    def fill(self, **fields: str) -> Seen:
-        """Fill in the page's form and send it; the page that follows."""
+    def fill(self, to: str = "", **fields: str) -> Seen:
+        """Fill in the page's form, the first whose address begins with `to`, and send it; the page that follows."""
 
     def picture(self, path: Path) -> bool:
         """Keep what is on the screen; False where there is none."""
@@ -106,19 +106,23 @@ class Chromium:
         """Tick what must be ticked, press the button, wait for the navigation."""
         return self.fill()
 
-    def fill(self, **fields: str) -> Seen:
-        """Fill in the form that posts, tick its required boxes, send it."""
-        form = self._page.locator("form[method=post i]").first
+    def fill(self, to: str = "", **fields: str) -> Seen:
+        """Fill in the form that posts, tick its required boxes, send it; a field may be the button to press."""
+        form = self._page.locator(f"form[method=post i][action^='{to}']" if to else "form[method=post i]").first
+        press = form.locator("button:not([type=button]), input[type=submit]").first
         for name, value in fields.items():
             field = form.locator(f"[name='{name}']").first
-            if field.evaluate("e => e.tagName") == "SELECT":
+            kind = field.evaluate("e => e.tagName")
+            if kind == "SELECT":
                 field.select_option(value)
+            elif kind == "BUTTON":
+                press = form.locator(f"button[name='{name}'][value='{value}']")
             else:
                 field.fill(value)
         for box in form.locator("input[type=checkbox][required]").all():
             box.check()
         with self._page.expect_navigation(wait_until="load") as navigation:
-            form.locator("button:not([type=button]), input[type=submit]").first.click()
+            press.click()
         answer = navigation.value
         return self._seen(answer.status if answer else 0)
 
@@ -159,11 +163,11 @@ class RobotBrowser:
         """Send the form with every box ticked."""
         return self.fill()
 
-    def fill(self, **fields: str) -> Seen:
+    def fill(self, to: str = "", **fields: str) -> Seen:
         """Send the form with these fields."""
         if self._page is None:
             raise ValueError("no page is open")
-        return self._arrive(self._robot.submit(self._page, **fields))
+        return self._arrive(self._robot.submit(self._page, to, **fields))
 
     def picture(self, path: Path) -> bool:
         """There is no screen."""

@@ -187,10 +187,10 @@ class Robot:
             page = self.fetch(page.location)
         return page
 
-    def submit(self, page: Page, **changes: str) -> Page:
-        """Send the page's first form that posts, with changed fields; ValueError when the page has none."""
+    def submit(self, page: Page, to: str = "", **changes: str) -> Page:
+        """Send the first form that posts to an address beginning with `to`, with changed fields; else ValueError."""
         for form in forms(page.text):
-            if form.method == "post":
+            if form.method == "post" and form.action.startswith(to):
                 headers = {"Origin": "{0.scheme}://{0.netloc}".format(urlsplit(page.url)), "Referer": page.url}
                 return self.fetch(urljoin(page.url, form.action), {**form.fields, **changes}, headers)
         raise ValueError(f"{page.url} has no form to send (status {page.status})")
