@@ -61,7 +61,7 @@ def code() -> Response | tuple[str, int]:
     return redirect(href, 303) if href else _refuse(refused)
 
 
-@scans.reader
+@scans.last_reader
 def scanned(_role: str, text: str) -> str | None:
     """Do what a scanned code is for, and return the page that says so; None where the code isn't of Parvis."""
     scan = codes.read(text, kiosk().settings.site.id)

@@ -30,6 +30,7 @@ _UNKNOWN = N_("This code isn't one of ours. Choose on the screen, or ask at the 
 _UNREADABLE = N_("This code can't be read. Hold it still in front of the reader, or choose on the screen.")
 _TOO_LATE = N_("Scan it once more, please.")
 _readers: list[Reader] = []
+_last_readers: list[Reader] = []
 
 
 def reader(read: Reader) -> Reader:
@@ -38,6 +39,12 @@ def reader(read: Reader) -> Reader:
     `role` is "scanner" or "badge"; `text` is printable ASCII of at most 512 characters, and hostile.
     """
     _readers.append(read)
+    return read
+
+
+def last_reader(read: Reader) -> Reader:
+    """Register who reads what no other topic took, whichever was imported first."""
+    _last_readers.append(read)
     return read
 
 
@@ -67,7 +74,7 @@ def take(number: int) -> dict[str, str]:
     role, text = str(answer.get("role")), str(answer.get("text"))
     if not text:
         return {"said": language().gettext(_UNREADABLE)}
-    for read in _readers:
+    for read in (*_readers, *_last_readers):
         href = read(role, text)
         if href is not None:
             return {"href": href}

@@ -6,6 +6,7 @@ As root each of several workers (pytest-xdist) has a network and mounts of its o
 
 import ctypes
 import os
+import signal
 import subprocess
 
 from hypothesis import settings
@@ -26,6 +27,8 @@ settings.load_profile("parvis")
 
 def pytest_configure(config):
     """Move a worker into namespaces of its own before it starts anything; alone, or without the right, stay."""
+    # In the background of a shell, Ctrl-C is ignored, and what tests start would inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if not hasattr(config, "workerinput") or os.geteuid() != 0:
         return
     libc = ctypes.CDLL(None, use_errno=True)

@@ -233,14 +233,14 @@ def test_somebody_who_touches_is_not_asked(chromium, settings):
 def test_the_screen_waits_for_a_service_that_is_away(chromium, settings):
     """While the service is started again the page says to wait, hides what was there, and goes on by itself."""
     app = create_app(settings, idle=0.5, warning=0.5)
-    with screen(chromium, expected=("net::ERR_CONNECTION",)) as page:
+    with screen(chromium, expected=("net::ERR_CONNECTION", "fetching the script")) as page:
         with serving(app) as base:
             port = int(base.rsplit(":", 1)[1])
             page.goto(f"{base}/fr/help")
-        page.wait_for_selector("#away", state="visible", timeout=5000)
+        page.wait_for_selector("#away", state="visible")
         assert page.locator("main").is_hidden()
         with serving(app, port):
-            page.wait_for_url(f"{base}/", timeout=8000)
+            page.wait_for_url(f"{base}/")
 
 
 def test_the_language_changes_on_the_way(chromium, base):
