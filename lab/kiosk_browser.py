@@ -47,7 +47,7 @@ def policies(port: int) -> dict[str, Any]:
 def flags() -> list[str]:
     """Return the browser's flags as the screen's script has them, without those of Wayland."""
     found = re.findall(r"--[a-z-]+(?:=\S+)?", _START.read_text(encoding="utf-8").partition("/usr/bin/chromium")[2])
-    left = {"--ozone-platform", "--user-data-dir", "--app"}
+    left = {"--ozone-platform", "--user-data-dir"}
     return [flag for flag in dict.fromkeys(found) if flag.partition("=")[0] not in left]
 
 
@@ -94,7 +94,7 @@ class Browser:
         words = [
             "chromium", *flags(), "--no-sandbox", "--disable-gpu", "--remote-debugging-port=0",
             f"--user-data-dir={self.profile}", f"--window-size={self._size[0]},{self._size[1]}",
-            "--window-position=0,0", "--touch-events=enabled", f"--app={self._address}",
+            "--window-position=0,0", "--touch-events=enabled", self._address,
         ]  # fmt: skip
         bind = f"mkdir -p /etc/chromium/policies && mount --bind {self.folder / 'policies'} /etc/chromium/policies"
         inside = ["unshare", "--mount", *([] if os.geteuid() == 0 else ["--map-root-user", "--user"])]
