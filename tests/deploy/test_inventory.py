@@ -55,6 +55,34 @@ def test_every_knob_is_typed(role):
     assert all(option.get("type") and option.get("description") for option in known.values())
 
 
+class Strict(yaml.SafeLoader):
+    """Reads YAML and refuses a key that stands twice, of which Ansible would take the last."""
+
+    def construct_mapping(self, node, deep=False):
+        """Return the mapping, each of whose keys stands once."""
+        keys = [self.construct_object(key) for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
+        assert len(keys) == len(set(keys)), f"twice in {node.start_mark}: {keys}"
+        return super().construct_mapping(node, deep)
+
+
+def conditions(found):
+    """Yield each `when` in what a YAML file holds, at any depth."""
+    if isinstance(found, list):
+        for part in found:
+            yield from conditions(part)
+    elif isinstance(found, dict):
+        yield from found["when"] if isinstance(found.get("when"), list) else [found.get("when", "")]
+        for part in found.values():
+            yield from conditions(part)
+
+
+@pytest.mark.parametrize("path", sorted(ANSIBLE.rglob("*.yml")), ids=lambda path: str(path.relative_to(ANSIBLE)))
+def test_no_file_says_something_else_than_it_seems_to(path):
+    """No key stands twice, and no condition is a mapping because of a colon in it."""
+    found = yaml.load(path.read_text(encoding="utf-8"), Loader=Strict)  # noqa: S506  it is the safe loader
+    assert all(isinstance(condition, (str, bool)) for condition in conditions(found))
+
+
 def test_the_example_is_a_whole_site():
     """Two gateways and three kiosks, as a technician finds them on a park."""
     groups = read("inventory/example/hosts.yml")["all"]["children"]
