@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 
+from edge_core.checked import limit, matching, whole
 from edge_core.store.grants import VOUCHER as VOUCHER_HOLDER
 from edge_core.store.grants import Limits
 from edge_core.web import dates
@@ -114,12 +115,12 @@ def read(record: Mapping[str, Any]) -> Plan | None:
     """Read one record of the collection `access`; None where anything in it makes no sense: nothing is guessed."""
     try:
         return Plan(
-            id=_matching(_ID, record["id"]),
+            id=matching(_ID, record["id"]),
             ways=_WAYS & frozenset(record["ways"]),
-            seconds=_whole(record["duration"], 60, _LONGEST),
-            limits=Limits(*(_limit(record.get(name)) for name in ("rate_up", "rate_down", "quota"))),
-            devices=_whole(record.get("devices", 1), 1, 100),
-            extensions=_whole(record.get("extensions", 0), 0, 1000),
+            seconds=whole(record["duration"], 60, _LONGEST),
+            limits=Limits(*(limit(record.get(name)) for name in ("rate_up", "rate_down", "quota"))),
+            devices=whole(record.get("devices", 1), 1, 100),
+            extensions=whole(record.get("extensions", 0), 0, 1000),
             hours=tuple(_hours(each) for each in record.get("hours") or ()),
             name=_text(record.get("name")),
             description=_text(record.get("description")),
@@ -130,7 +131,9 @@ def read(record: Mapping[str, Any]) -> Plan | None:
 
 def _hours(raw: Any) -> Hours:
     found = Hours(
-        frozenset(_whole(day, 1, 7) for day in raw["days"]), _matching(_TIME, raw["from"]), _matching(_TIME, raw["to"])
+        frozenset(whole(day, 1, 7) for day in raw["days"]),
+        matching(_TIME, raw["from"]),
+        matching(_TIME, raw["to"]),
     )
     if found.start >= found.end:
         raise ValueError("hours end before they begin")
@@ -145,19 +148,3 @@ def _moment(day: date, clock: str) -> float:
 
 def _text(raw: Any) -> Mapping[str, str]:
     return raw if isinstance(raw, dict) else {}
-
-
-def _limit(raw: Any) -> int | None:
-    return None if raw is None else _whole(raw, 1, 2**53)
-
-
-def _whole(raw: Any, least: int, most: int) -> int:
-    if not isinstance(raw, int) or isinstance(raw, bool) or not least <= raw <= most:
-        raise ValueError(f"{least} to {most}")
-    return raw
-
-
-def _matching(pattern: re.Pattern[str], raw: Any) -> str:
-    if not isinstance(raw, str) or not pattern.fullmatch(raw):
-        raise ValueError(pattern.pattern)
-    return raw

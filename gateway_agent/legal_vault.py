@@ -22,6 +22,7 @@ from nacl.exceptions import CryptoError
 from nacl.public import PrivateKey, PublicKey, SealedBox
 from nacl.secret import SecretBox
 
+from edge_core import durable
 from edge_core.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ class Segment:
         try:
             os.write(self._file, MAGIC)
             os.fsync(self._file)
-            _sync_folder(place)
+            durable.settle(place)
         except OSError:
             os.close(self._file)
             raise
@@ -149,9 +150,9 @@ def shred(folder: Path, today: date) -> list[str]:
             _overwrite(key)
         for file in place.iterdir():
             file.unlink()
-        _sync_folder(place)
+        durable.settle(place)
         place.rmdir()
-        _sync_folder(folder)
+        durable.settle(folder)
         gone.append(day)
     return gone
 
@@ -176,11 +177,3 @@ def _write_through(path: Path, data: bytes) -> None:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
-
-
-def _sync_folder(place: Path) -> None:
-    handle = os.open(place, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -33,8 +33,8 @@ _DRAWING_POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
 class Sheet:
     """A floor ready to be shown: its record, what its drawing shows (None: not here), its places, and two of them.
 
-    `chosen` is the place that was asked for, `here` the one where this kiosk stands, `way` the lines between them on
-    this floor.
+    `chosen` is the place that was asked for, `here` the one where this kiosk stands, `legs` the way between them, over
+    all floors.
     """
 
     plan: Record
@@ -42,7 +42,12 @@ class Sheet:
     places: list[Record]
     chosen: Record | None
     here: Record | None
-    way: Markup
+    legs: list[ways.Leg]
+
+    @property
+    def way(self) -> Markup:
+        """The lines of the way on this floor."""
+        return drawn.way(leg.points for leg in self.legs if leg.plan == self.plan["id"])
 
 
 @dataclass(frozen=True)
@@ -88,15 +93,11 @@ def sheet(key: object, place: object) -> Sheet | None:
     here = _standing(plan)
     chosen = next((found for found in places(plan) if found["id"] == place), None)
     others = [found for found in places(plan) if found is not here]
-    return Sheet(plan, _box(plan), others, chosen, here, _way(plan, chosen))
-
-
-def _way(plan: Record, chosen: Record | None) -> Markup:
-    """Return the way from this kiosk to a place, as far as it is on the floor of that place."""
-    return drawn.way(leg.points for leg in (_legs(chosen) if chosen else []) if leg.plan == plan["id"])
+    return Sheet(plan, _box(plan), others, chosen, here, _legs(chosen) if chosen else [])
 
 
 def _legs(chosen: Record) -> list[ways.Leg]:
+    """Return the way from this kiosk to a place."""
     floors = _floors()
     standing = next((str(found["id"]) for each in floors if (found := _standing(each))), "")
     return ways.find(floors, standing or ways.entrance(floors), str(chosen["id"]))
@@ -110,14 +111,13 @@ def on_phone(floor: object, place: object) -> str:
     return f"http://{host}/{language().code}/plan/{quote(str(floor))}?{urlencode({'place': str(place)})}"
 
 
-def _told(chosen: Record | None) -> list[Step]:
-    """Return the way from this kiosk to a place in words, floor by floor."""
-    floors = _floors()
+def _told(legs: list[ways.Leg], floors: list[Record]) -> list[Step]:
+    """Return a way in words, floor by floor."""
     named = {str(place["id"]): place.get("name") for each in floors for place in places(each)}
     called = {str(each["id"]): each.get("name") for each in floors}
     return [
         Step(called[leg.plan], named.get(leg.start) or called[leg.plan], named.get(leg.end) or called[leg.plan], leg.by)
-        for leg in (_legs(chosen) if chosen else [])
+        for leg in legs
     ]
 
 
@@ -155,13 +155,13 @@ def _head(path: Path) -> bytes:
 
 
 def _floor(found: Sheet) -> str:
-    chosen = found.chosen
+    chosen, floors = found.chosen, _floors()
     return render_template(
         "plan.html",
         sheet=found,
-        floors=_floors(),
+        floors=floors,
         tenants=_tenants(found.plan["id"]),
-        steps=_told(chosen),
+        steps=_told(found.legs, floors),
         phone=on_phone(found.plan["id"], chosen["id"]) if chosen else "",
     )
 

@@ -8,7 +8,6 @@ import threading
 import time
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from edge_core import clock, uplink
@@ -45,7 +44,7 @@ def take(settings: Settings, now: float) -> Reading:
     """Read everything. Raises ParvisError where the database can't be read."""
     with closing(database.open_edge(settings.edge_db)) as connection:
         streams = {
-            name: (account, _age(outbox.oldest_time(connection, name), now) if account.pending else 0.0)
+            name: (account, outbox.oldest_age(connection, name, now) if account.pending else 0.0)
             for name, account in outbox.accounts(connection).items()
         }
     with closing(Replica(settings.content_db)) as replica:
@@ -86,13 +85,6 @@ class Gauge:
                     self._last = None
                 self._at = self._tick() or self._kept
             return self._last
-
-
-def _age(written: str | None, now: float) -> float | None:
-    try:
-        return None if written is None else max(0.0, now - datetime.fromisoformat(written).timestamp())
-    except ValueError:
-        return None
 
 
 def _certificate(settings: Settings, now: float) -> bool | None:

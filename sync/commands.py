@@ -8,16 +8,16 @@ import threading
 from contextlib import closing, contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from edge_core import clock, settings
-from edge_core.errors import ParvisError, ProcessError
+from edge_core.errors import ParvisError
 from edge_core.store.replica import Replica
-from sync import stick
+from sync import publishing, stick
 from sync.downlink import Downlink
 from sync.release.carry import carry
 
@@ -31,18 +31,6 @@ _config = click.option(
     "--config", type=click.Path(dir_okay=False, path_type=Path), required=True, help="Configuration of the device."
 )
 _as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
-
-
-def _publisher() -> Any:
-    """Return the publishing package, whose libraries a device doesn't carry."""
-    try:
-        from sync.publish import publisher, watch  # noqa: PLC0415  # only where something is published
-    except ImportError as error:
-        raise ProcessError(
-            f"The library {error.name} is missing.",
-            remedy="Install the publisher's part: pip install 'parvis[publish]'.",
-        ) from error
-    return publisher, watch
 
 
 @click.command()
@@ -64,7 +52,7 @@ def publish(
     as_json: bool,
 ) -> None:
     """Publish the folder SOURCE into the signed REPOSITORY, which any web server can serve."""
-    publisher, watching = _publisher()
+    publisher, watching = publishing.module("publisher"), publishing.module("watch")
 
     def once() -> None:
         if own_name:

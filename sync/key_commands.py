@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from edge_core import clock
-from edge_core.errors import ProcessError
+from sync import publishing
 
 if TYPE_CHECKING:
     from sync.publish.ceremony import Outcome
@@ -19,18 +19,6 @@ _folder = click.argument("folder", type=_FOLDER)
 _root_keys = click.option(
     "--root-keys", "root_folders", type=_FOLDER, multiple=True, help="Folder of root keys that are kept elsewhere."
 )
-
-
-def _publish(name: str) -> Any:
-    """Return a module of the publishing package, whose libraries a device doesn't carry."""
-    try:
-        from sync.publish import ceremony, keys, publishers  # noqa: PLC0415  # only where something is published
-    except ImportError as error:
-        raise ProcessError(
-            f"The library {error.name} is missing.",
-            remedy="Install the publisher's part: pip install 'parvis[publish]'.",
-        ) from error
-    return {"ceremony": ceremony, "keys": keys, "publishers": publishers}[name]
 
 
 @click.group()
@@ -46,10 +34,10 @@ def keys() -> None:
 def make(folder: Path, count: int, threshold: int, *, publisher: bool) -> None:
     """Make the keys of a new repository in FOLDER."""
     if publisher:
-        public = _publish("publishers").make_key(folder)
+        public = publishing.module("publishers").make_key(folder)
         click.echo(f"Key made in {folder}. Give the park {public}; keep publisher.pem secret.")
         return
-    root = _publish("keys").make(folder, clock.now(), root_keys=count, threshold=threshold)
+    root = publishing.module("keys").make(folder, clock.now(), root_keys=count, threshold=threshold)
     click.echo(f"Keys made in {folder}.")
     click.echo(f"Give devices {root} ([content] root). Keep root*.pem offline, and all *.pem secret.")
 
@@ -60,7 +48,7 @@ def make(folder: Path, count: int, threshold: int, *, publisher: bool) -> None:
 @_root_keys
 def rotate(folder: Path, role: str, root_folders: tuple[Path, ...]) -> None:
     """Replace the keys of ROLE in FOLDER by new ones; devices follow at their next look."""
-    _tell(folder, _publish("ceremony").rotate(folder, role, root_folders, clock.now()))
+    _tell(folder, publishing.module("ceremony").rotate(folder, role, root_folders, clock.now()))
 
 
 @keys.command("revoke")
@@ -69,7 +57,7 @@ def rotate(folder: Path, role: str, root_folders: tuple[Path, ...]) -> None:
 @_root_keys
 def revoke(folder: Path, key: str, root_folders: tuple[Path, ...]) -> None:
     """Replace one KEY (its file in FOLDER, or its id) that was lost or stolen."""
-    _tell(folder, _publish("ceremony").revoke(folder, key, root_folders, clock.now()))
+    _tell(folder, publishing.module("ceremony").revoke(folder, key, root_folders, clock.now()))
 
 
 @keys.command("renew")
@@ -77,7 +65,7 @@ def revoke(folder: Path, key: str, root_folders: tuple[Path, ...]) -> None:
 @_root_keys
 def renew(folder: Path, root_folders: tuple[Path, ...]) -> None:
     """Put off the expiry of the root; no key changes."""
-    _tell(folder, _publish("ceremony").renew(folder, root_folders, clock.now()))
+    _tell(folder, publishing.module("ceremony").renew(folder, root_folders, clock.now()))
 
 
 @keys.command("sign")
@@ -85,7 +73,7 @@ def renew(folder: Path, root_folders: tuple[Path, ...]) -> None:
 @_root_keys
 def sign(folder: Path, root_folders: tuple[Path, ...]) -> None:
     """Add signatures to a new root that waits for them in FOLDER."""
-    _tell(folder, _publish("ceremony").sign(folder, root_folders))
+    _tell(folder, publishing.module("ceremony").sign(folder, root_folders))
 
 
 @keys.command("delegate")
@@ -95,7 +83,7 @@ def sign(folder: Path, root_folders: tuple[Path, ...]) -> None:
 @click.option("--owns", multiple=True, required=True, help='Such as "companies/exemple-ardoise" or "news/ardoise-*".')
 def delegate(folder: Path, name: str, key: Path, owns: tuple[str, ...]) -> None:
     """Let NAME sign records of its own; it takes effect with the next publication."""
-    publisher = _publish("publishers").delegate(folder, name, key, owns)
+    publisher = publishing.module("publishers").delegate(folder, name, key, owns)
     click.echo(f"{publisher.name} signs {', '.join(publisher.owns.patterns)} from the next publication on.")
 
 
@@ -104,7 +92,7 @@ def delegate(folder: Path, name: str, key: Path, owns: tuple[str, ...]) -> None:
 @click.argument("name")
 def withdraw(folder: Path, name: str) -> None:
     """Take back what NAME was given; its records go with the next publication."""
-    _publish("publishers").withdraw(folder, name)
+    publishing.module("publishers").withdraw(folder, name)
     click.echo(f"{name} signs nothing any more from the next publication on.")
 
 
@@ -112,14 +100,14 @@ def withdraw(folder: Path, name: str) -> None:
 @_folder
 def list_keys(folder: Path) -> None:
     """Show which keys sign what, and where the private ones are."""
-    maker = _publish("keys")
+    maker = publishing.module("keys")
     root = maker.load_root(folder).signed
     here = {key_id: path.name for key_id, (path, _) in maker.signers_in(folder).items()}
     click.echo(f"root version {root.version}, until {root.expires:%Y-%m-%d}")
     for role, named in root.roles.items():
         where = ", ".join(f"{key_id[:8]} ({here.get(key_id, 'elsewhere')})" for key_id in named.keyids)
         click.echo(f"{role}: {named.threshold} of {where}")
-    for each in _publish("publishers").load(folder):
+    for each in publishing.module("publishers").load(folder):
         click.echo(f"{each.name}: {each.key.keyid[:8]} signs {', '.join(each.owns.patterns)}")
 
 

@@ -6,7 +6,6 @@ from __future__ import annotations
 import json
 from contextlib import closing
 from dataclasses import asdict
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -87,7 +86,7 @@ def gather(configuration: Settings, connection: sqlite3.Connection, now: float) 
     streams = {
         name: {
             **asdict(each),
-            "oldest_seconds": _age(outbox.oldest_time(connection, name), now) if each.pending else None,
+            "oldest_seconds": _rounded(outbox.oldest_age(connection, name, now)) if each.pending else None,
         }
         for name, each in outbox.accounts(connection).items()
     }
@@ -132,11 +131,8 @@ def span(seconds: float | None) -> str:
     return f"{seconds:.0f} s"
 
 
-def _age(written: str | None, now: float) -> int | None:
-    try:
-        return None if written is None else max(0, round(now - datetime.fromisoformat(written).timestamp()))
-    except ValueError:
-        return None
+def _rounded(seconds: float | None) -> int | None:
+    return None if seconds is None else round(seconds)
 
 
 def _read_errors(configuration: Settings) -> dict[str, Any]:

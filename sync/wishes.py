@@ -9,12 +9,11 @@ with the trial, and counts: settings that make `sync` itself die again and again
 from __future__ import annotations
 
 import json
-import os
 import re
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from edge_core import desired, logs
+from edge_core import desired, durable, logs
 from edge_core.errors import ConfigurationError, StoreError
 
 if TYPE_CHECKING:
@@ -186,14 +185,8 @@ class Wishes:
     def _keep(self, *, told: Told | None = None, again: bool = False, **parts: Any) -> None:
         """Write the file; `again`: what is in force has changed, so every process reads its settings again."""
         kept = {**self._kept, **parts, **({"told": asdict(told)} if told else {})}
-        fresh = self._path.with_suffix(".new")
         try:
-            with fresh.open("w", encoding="ascii") as file:
-                json.dump(kept, file)
-                file.flush()
-                os.fsync(file.fileno())
-            fresh.chmod(0o644)
-            fresh.replace(self._path)
+            durable.replace(self._path, json.dumps(kept).encode(), mode=0o644)
         except OSError as error:
             raise StoreError(f"{self._path}: can't be written ({error.strerror}).", remedy="Free some room.") from error
         self._kept = kept

@@ -5,14 +5,13 @@ from __future__ import annotations
 
 import io
 import json
-import os
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import click
 
-from edge_core import clock, csv_cells
+from edge_core import clock, csv_cells, durable
 from edge_core import opendata as published
 from edge_core.cli import options
 from edge_core.errors import ParvisError
@@ -77,11 +76,6 @@ def _write(folder: Path, files: dict[str, bytes]) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, data in files.items():
-            draft = folder / f".{name}.new"
-            with draft.open("wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            draft.replace(folder / name)
+            durable.replace(folder / name, data)
     except OSError as error:
         raise ParvisError(f"{folder}: can't be written ({error.strerror}).", remedy="Name another folder.") from error

@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from uuid import uuid4
 
-from edge_core import events
+from edge_core import durable, events
 from edge_core.store import outbox
 
 if TYPE_CHECKING:
@@ -81,12 +80,7 @@ class Witness:
         self._due = last_seq + STEP
         secret = _digest(salt, self._hardware) if self._hardware else ""
         whole = {"epoch": epoch, "past": past, "seen": last_seq, "salt": salt, "machine": secret}
-        fresh = self._path.with_suffix(".new")
-        with fresh.open("w", encoding="ascii") as file:
-            json.dump(whole, file)
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(self._path)
+        durable.replace(self._path, json.dumps(whole).encode())
 
     def _read(self) -> dict[str, Any] | None:
         try:

@@ -187,6 +187,15 @@ def oldest_time(connection: sqlite3.Connection, klass: str) -> str | None:
         return None
 
 
+def oldest_age(connection: sqlite3.Connection, klass: str, now: float) -> float | None:
+    """Return for how many seconds the oldest event of a class has waited at `now`; None where none does."""
+    written = oldest_time(connection, klass)
+    try:
+        return None if written is None else max(0.0, now - datetime.fromisoformat(written).timestamp())
+    except ValueError:
+        return None
+
+
 def recount(connection: sqlite3.Connection) -> bool:
     """Compare, inside the caller's transaction, what is counted as waiting with what waits; mend it; tell if it was so.
 

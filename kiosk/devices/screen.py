@@ -8,10 +8,9 @@ the file's change, does "compositor" and "reboot". This service has no right to 
 from __future__ import annotations
 
 import json
-import os
 from typing import TYPE_CHECKING
 
-from edge_core import logs
+from edge_core import durable, logs
 from edge_core.web.dates import here
 from edge_core.web.server import answers
 from kiosk.devices.ladder import Ladder, is_lit
@@ -99,14 +98,9 @@ class Screen:
             _log.warning("order_not_left", reason=error.strerror)
 
     def _keep(self) -> None:
-        fresh = self._record.with_suffix(".new")
         words = json.dumps({**self._counts, "in_a_row": self._ladder.reboots})
         try:
-            with fresh.open("w", encoding="ascii") as file:
-                file.write(words)
-                file.flush()
-                os.fsync(file.fileno())  # a reboot may follow
-            fresh.replace(self._record)
+            durable.replace(self._record, words.encode())  # a reboot may follow
         except OSError as error:
             _log.warning("screen_record_not_kept", reason=error.strerror)
 

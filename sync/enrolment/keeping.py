@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from edge_core import identity, settings_parse, settings_urls
+from edge_core import durable, identity, settings_parse, settings_urls
 from edge_core.errors import ContentError, NetworkError
 from edge_core.identity import Identity
 from sync.enrolment.ticket import digest
@@ -123,12 +123,12 @@ def keep(
     ):
         if data:
             _write(fresh / name, data, mode, folder)
-    _settle(fresh)
+    durable.settle(fresh)
     before = link.resolve() if link.is_symlink() else None
     step = folder / f".{fresh.name}"
     step.symlink_to(fresh.name)
     step.replace(link)
-    _settle(folder)
+    durable.settle(folder)
     (folder / _PENDING).unlink(missing_ok=True)
     for old in folder.iterdir():
         if old.is_dir() and not old.is_symlink() and old not in (fresh, before):
@@ -192,15 +192,6 @@ def _own(path: Path, like: Path) -> None:
     known = like.stat()
     if os.geteuid() == 0:
         os.chown(path, known.st_uid, known.st_gid)
-
-
-def _settle(folder: Path) -> None:
-    """Have the folder's entries on the disk."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def now() -> datetime:

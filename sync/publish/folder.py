@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 import fcntl
-import os
 import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from edge_core import durable
 from edge_core.errors import ContentError
 
 if TYPE_CHECKING:
@@ -63,17 +63,8 @@ class Folder:
         if path.is_file() and path.stat().st_size == len(data) and path.read_bytes() == data:
             return 0
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f".{path.name}.partial")
-        with partial.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-        descriptor = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        durable.replace(path, data)
+        durable.settle(path.parent)
         return len(data)
 
     def sweep(self, named: Iterable[str], snapshot_version: int, now: float) -> int:

@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from edge_core import clock, settings
 from edge_core.errors import ProcessError
+from sync import publishing
 from sync.release import channel as channels
 from sync.release import install as installer
 from sync.release.shelf import Shelf
@@ -27,18 +28,6 @@ _config = click.option(
 )
 
 
-def _releasing() -> Any:
-    """Return the module that signs, whose libraries a device doesn't carry."""
-    try:
-        from sync.publish import releasing  # noqa: PLC0415  only where something is published
-    except ImportError as error:
-        raise ProcessError(
-            f"The library {error.name} is missing.",
-            remedy="Install the publisher's part: pip install 'parvis[publish]'.",
-        ) from error
-    return releasing
-
-
 @click.group()
 def release() -> None:
     """Sign releases for a fleet, or look after the release of this device."""
@@ -51,7 +40,7 @@ def release() -> None:
 @click.option("--stage", type=click.IntRange(0, 100), default=1, help="Per cent of devices that begin; 1 by default.")
 def publish(repository: Path, bundles: tuple[Path, ...], keys: Path, stage: int) -> None:
     """Put BUNDLES of one release (one for each Python and machine) into REPOSITORY and begin with a few devices."""
-    _say(_releasing().publish(bundles, repository, keys, clock.now(), stage))
+    _say(publishing.module("releasing").publish(bundles, repository, keys, clock.now(), stage))
 
 
 @release.command("stage")
@@ -61,7 +50,7 @@ def publish(repository: Path, bundles: tuple[Path, ...], keys: Path, stage: int)
 def stage(repository: Path, per_cent: int, keys: Path) -> None:
     """Let PER_CENT of devices have the release."""
     _say(
-        _releasing().change(
+        publishing.module("releasing").change(
             repository, keys, clock.now(), lambda before: channels.staged(before, per_cent, halted=False)
         )
     )
@@ -72,7 +61,11 @@ def stage(repository: Path, per_cent: int, keys: Path) -> None:
 @_keys
 def halt(repository: Path, keys: Path) -> None:
     """Stop: no further device takes the release. Those that have it keep it."""
-    _say(_releasing().change(repository, keys, clock.now(), lambda before: channels.staged(before, None, halted=True)))
+    _say(
+        publishing.module("releasing").change(
+            repository, keys, clock.now(), lambda before: channels.staged(before, None, halted=True)
+        )
+    )
 
 
 @release.command("advance")
@@ -83,7 +76,7 @@ def halt(repository: Path, keys: Path) -> None:
 @click.option("--went-back", type=click.IntRange(0), required=True, help="How many told that they went back.")
 def advance(repository: Path, keys: Path, devices: int, installed: int, went_back: int) -> None:
     """Go to the next stage (1, 10, 100 per cent), wait, or stop by itself, from what devices told the platform."""
-    word = _releasing().change(
+    word = publishing.module("releasing").change(
         repository, keys, clock.now(), lambda before: channels.next_step(before, devices, installed, went_back)
     )
     _say(word)

@@ -16,6 +16,7 @@ import os
 import shutil
 from pathlib import Path
 
+from edge_core import durable
 from edge_core.errors import ProcessError
 
 HOME = Path("/opt/parvis")
@@ -48,12 +49,8 @@ class Shelf:
     def complete(self, name: str) -> None:
         """Note that a release is whole: everything of it is on the disk before the note is."""
         _sync_file_system(self.folder(name))
-        note = self.folder(name) / _COMPLETE
-        with note.open("w", encoding="ascii") as file:
-            file.write(f"{name}.tar\n")
-            file.flush()
-            os.fsync(file.fileno())
-        _make_durable(note.parent)
+        durable.replace(self.folder(name) / _COMPLETE, f"{name}.tar\n".encode())
+        durable.settle(self.folder(name))
 
     def point(self, link: str, name: str) -> None:
         """Let a link point to a release, which must be whole. Raises ProcessError."""
@@ -63,7 +60,7 @@ class Shelf:
         fresh.unlink(missing_ok=True)
         fresh.symlink_to(self.folder(name))
         fresh.replace(self.home / link)
-        _make_durable(self.home)
+        durable.settle(self.home)
 
     def prove(self) -> None:
         """Take what runs for good; what was proven before becomes what one can go back to."""
@@ -82,10 +79,8 @@ class Shelf:
 
     def refuse(self, name: str, sequence: int) -> None:
         """Note that a release was not well here."""
-        fresh = self.home / f".{_REFUSED}.new"
-        fresh.write_text(f"{name} {sequence}\n", encoding="ascii")
-        fresh.replace(self.home / _REFUSED)
-        _make_durable(self.home)
+        durable.replace(self.home / _REFUSED, f"{name} {sequence}\n".encode())
+        durable.settle(self.home)
 
     def sweep(self) -> list[str]:
         """Take away the releases that no link points to; return their names."""
@@ -103,13 +98,5 @@ def _sync_file_system(folder: Path) -> None:
     try:
         if ctypes.CDLL(None, use_errno=True).syncfs(descriptor):
             raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), str(folder))
-    finally:
-        os.close(descriptor)
-
-
-def _make_durable(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
     finally:
         os.close(descriptor)

@@ -14,6 +14,7 @@ import zlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from edge_core.checked import LARGEST, limit, matching, whole
 from edge_core.store.grants import VOUCHER
 from edge_core.store.site import SiteBlock, SiteSession, SiteVoucher
 
@@ -26,7 +27,6 @@ Row = TypeVar("Row")
 _LONGEST_BODY = 4 << 20  # bytes once unpacked
 _LONGEST_TIME = 400 * 86400.0
 _MOST_ROWS = 5000
-_BIG = 2**53
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _HOLDER = re.compile(r"|voucher:[0-9a-f]{32}|person:[A-Za-z0-9_-]{1,64}")
@@ -73,9 +73,9 @@ def unpack(key: GatewayKey, sender: str, payload: bytes, now: float) -> Told:
     if not isinstance(body, dict):
         raise ValueError("not an object")  # noqa: TRY004  every flaw of a message is this one error
     moved = now - _moment(body.get("now"))
-    told = Told(_matching(_HEX16, body.get("life")), _whole(body.get("number")), body.get("hello") is True)
+    told = Told(matching(_HEX16, body.get("life")), whole(body.get("number")), body.get("hello") is True)
     told.sessions = _rows(told, body.get("sessions"), lambda row: _session(row, moved, now))
-    told.usage = _rows(told, body.get("usage"), lambda row: (_subject(row[0]), _whole(row[1])))
+    told.usage = _rows(told, body.get("usage"), lambda row: (_subject(row[0]), whole(row[1])))
     told.vouchers = _rows(told, body.get("vouchers"), lambda row: _voucher(row, moved))
     told.blocks = _rows(told, body.get("blocks"), _block)
     return told
@@ -108,19 +108,19 @@ def _session(row: list[Any], moved: float, now: float) -> SiteSession:
     if ends > now + _LONGEST_TIME:
         raise ValueError("lasts too long")
     return SiteSession(
-        session=_matching(_UUID, session),
-        device=bytes.fromhex(_matching(_HEX16, device)) if device else b"",
-        plan=_matching(_WORD, plan),
+        session=matching(_UUID, session),
+        device=bytes.fromhex(matching(_HEX16, device)) if device else b"",
+        plan=matching(_WORD, plan),
         created_at=_moment(created) + moved,
         expires_at=ends,
-        end_reason=None if reason is None else _matching(_WORD, reason),
-        rate_up=_limit(up),
-        rate_down=_limit(down),
-        quota=_limit(quota),
-        holder=_matching(_HOLDER, holder),
-        devices=_limit(devices),
-        extended=_whole(extended),
-        zone=_matching(_WORD, zone),
+        end_reason=None if reason is None else matching(_WORD, reason),
+        rate_up=limit(up),
+        rate_down=limit(down),
+        quota=limit(quota),
+        holder=matching(_HOLDER, holder),
+        devices=limit(devices),
+        extended=whole(extended),
+        zone=matching(_WORD, zone),
     )
 
 
@@ -129,14 +129,14 @@ def _voucher(row: list[Any], moved: float) -> SiteVoucher:
     if not isinstance(batch, str) or not 1 <= len(batch) <= 200 or not batch.isprintable():
         raise ValueError("batch")
     return SiteVoucher(
-        digest=bytes.fromhex(_matching(_HEX32, digest)),
+        digest=bytes.fromhex(matching(_HEX32, digest)),
         batch=batch,
-        plan=_matching(_WORD, plan),
-        seconds=_whole(seconds, 1, int(_LONGEST_TIME)),
-        rate_up=_limit(up),
-        rate_down=_limit(down),
-        quota=_limit(quota),
-        devices=_whole(devices, 1, 1000),
+        plan=matching(_WORD, plan),
+        seconds=whole(seconds, 1, int(_LONGEST_TIME)),
+        rate_up=limit(up),
+        rate_down=limit(down),
+        quota=limit(quota),
+        devices=whole(devices, 1, 1000),
         made_at=_moment(made) + moved,
         valid_until=_moment(until) + moved,
         used_at=None if used is None else _moment(used) + moved,
@@ -149,12 +149,15 @@ def _block(row: list[Any]) -> SiteBlock:
     if not isinstance(blocked, bool):
         raise ValueError("blocked")  # noqa: TRY004
     return SiteBlock(
-        bytes.fromhex(_matching(_HEX16, device)), blocked, _whole(version, 1, 2**31), _matching(_WORD, gateway)
+        bytes.fromhex(matching(_HEX16, device)),
+        blocked,
+        whole(version, 1, 2**31),
+        matching(_WORD, gateway),
     )
 
 
 def _subject(raw: Any) -> str:
-    return _matching(_HOLDER, raw) if isinstance(raw, str) and raw.startswith(VOUCHER) else _matching(_UUID, raw)
+    return matching(_HOLDER, raw) if isinstance(raw, str) and raw.startswith(VOUCHER) else matching(_UUID, raw)
 
 
 def _listed(raw: Any) -> list[Any]:
@@ -164,25 +167,9 @@ def _listed(raw: Any) -> list[Any]:
 
 
 def _moment(raw: Any) -> float:
-    if isinstance(raw, bool) or not isinstance(raw, int | float) or not math.isfinite(raw) or not 0 <= raw < _BIG:
+    if isinstance(raw, bool) or not isinstance(raw, int | float) or not math.isfinite(raw) or not 0 <= raw < LARGEST:
         raise ValueError("no moment")
     return float(raw)
-
-
-def _limit(raw: Any) -> int | None:
-    return None if raw is None else _whole(raw, 1)
-
-
-def _whole(raw: Any, least: int = 0, most: int = _BIG) -> int:
-    if isinstance(raw, bool) or not isinstance(raw, int) or not least <= raw <= most:
-        raise ValueError(f"{least} to {most}")
-    return raw
-
-
-def _matching(pattern: re.Pattern[str], raw: Any) -> str:
-    if not isinstance(raw, str) or not pattern.fullmatch(raw):
-        raise ValueError(pattern.pattern)
-    return raw
 
 
 def in_parts(told: Told, most: int) -> Iterable[Told]:

@@ -1,16 +1,21 @@
 # SPDX-License-Identifier: EUPL-1.2
-"""One portal for all tests of a run, one Chromium for a module's, and pages opened as devices open them."""
+"""One portal for all tests of a run, a kiosk for a test, a Chromium for a module's, and pages as devices open them."""
 
 import shutil
+import time
 
 import pytest
 
+from kiosk import app as kiosk
+
+from .kiosk_page import SAMPLE, serving
 from .serving import ROOT, Zone
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 ARGUMENTS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
+    "--autoplay-policy=no-user-gesture-required",  # as on a kiosk: speech starts by itself
 ]  # fmt: skip
 _MILLISECONDS = 60_000
 
@@ -29,6 +34,19 @@ def portal(zone):
     zone.offline()
     yield zone.home
     zone.offline()
+
+
+@pytest.fixture
+def settings(tmp_path):
+    """A kiosk's settings, its content laid."""
+    return SAMPLE["lay"](tmp_path / "state", time.time())
+
+
+@pytest.fixture
+def base(settings):
+    """The address of that kiosk's pages."""
+    with serving(kiosk.create_app(settings)) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")

@@ -1,41 +1,21 @@
 # SPDX-License-Identifier: EUPL-1.2
 """The kiosk in a real Chromium, by touch, in both layouts: walks, search, the end of a visit, access for all."""
 
-import runpy
-import shutil
-import threading
 import time
-from contextlib import closing, contextmanager
-from pathlib import Path
+from contextlib import closing
 
 import pytest
-from werkzeug.serving import make_server
 
 from edge_core.store import database
 from kiosk.app import create_app
 from sync.downlink import content_db
 
-playwright_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+from .kiosk_page import LAYOUTS, SAMPLE, screen, serving
+
 axe_api = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not installed")
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed"),
-]
+pytestmark = pytest.mark.browser
 
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--autoplay-policy=no-user-gesture-required",  # as on a device: speech starts by itself
-]
-SAMPLE = runpy.run_path(str(Path(__file__).parents[1] / "unit" / "kiosk" / "sample.py"))
-LAYOUTS = {"standing": (1080, 1920), "desk": (1280, 800)}
 PAGES = [
     "start",
     "",
@@ -64,61 +44,9 @@ SMALLEST = 64  # CSS pixels, each side of a target
 TARGETS = "a[href]:not(.wake), button, input:not([type=hidden]), textarea, select"
 
 
-@contextmanager
-def serving(app, port=0):
-    """Serve an application on loopback, on a free port."""
-    server = make_server("127.0.0.1", port, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with playwright_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def settings(tmp_path):
-    return SAMPLE["lay"](tmp_path / "state", time.time())
-
-
-@pytest.fixture
-def base(settings):
-    with serving(create_app(settings)) as address:
-        yield address
-
-
 @pytest.fixture(params=LAYOUTS)
 def layout(request):
     return request.param
-
-
-@contextmanager
-def screen(chromium, layout="standing", expected=("404", "503"), **options):
-    """Open a touch screen; whatever the page says is wrong, or loads from elsewhere, fails the test at its end."""
-    width, height = LAYOUTS[layout]
-    context = chromium.new_context(viewport={"width": width, "height": height}, has_touch=True, **options)
-    page = context.new_page()
-    wrong: list[str] = []
-    asked: set[str] = set()
-    page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.on("console", lambda line: wrong.append(line.text) if line.type == "error" else None)
-    page.on("request", lambda request: asked.add(request.url.split("/")[2]))
-    try:
-        yield page
-        assert [line for line in wrong if not any(known in line for known in expected)] == []
-        assert len(asked) == 1, asked
-    finally:
-        context.close()
 
 
 def test_a_whole_walk_by_touch(chromium, base, layout):

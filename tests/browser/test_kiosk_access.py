@@ -1,17 +1,13 @@
 # SPDX-License-Identifier: EUPL-1.2
 """The kiosk without a touch and without a glance: by four keys, and by ear, in a real Chromium."""
 
-import runpy
 import shutil
-from pathlib import Path
 
 import pytest
 
-_KIOSK = runpy.run_path(str(Path(__file__).with_name("test_kiosk.py")))
-serving, screen, chromium, settings, base = (
-    _KIOSK[name] for name in ("serving", "screen", "chromium", "settings", "base")
-)
-pytestmark = _KIOSK["pytestmark"]
+from .kiosk_page import screen
+
+pytestmark = pytest.mark.browser
 MOST_KEYS = 60
 
 

@@ -5,18 +5,15 @@ What a visitor did is looked for on the disk afterwards. Keys are counted by `ma
 refused before they come so far.
 """
 
-import runpy
 import time
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from kiosk.app import create_app
 from lab import kiosk_browser
 
-KIOSK = runpy.run_path(str(Path(__file__).with_name("test_kiosk.py")))
-playwright_api, serving, SAMPLE = KIOSK["playwright_api"], KIOSK["serving"], KIOSK["SAMPLE"]
+playwright_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 pytestmark = [
     pytest.mark.timeout(400),
     pytest.mark.browser,
@@ -48,17 +45,6 @@ DIALOGS = {
     "notification": "() => window.Notification && Notification.requestPermission().catch(() => {})",
 }
 SECRET = "Zébulon Introuvable"
-
-
-@pytest.fixture
-def settings(tmp_path):
-    return SAMPLE["lay"](tmp_path / "state", time.time())
-
-
-@pytest.fixture
-def base(settings):
-    with serving(create_app(settings)) as address:
-        yield address
 
 
 def until(condition, seconds=SOON):

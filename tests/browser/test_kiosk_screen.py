@@ -1,12 +1,9 @@
 # SPDX-License-Identifier: EUPL-1.2
 """The kiosk's page in a real Chromium with devices, and without its server: scans, orders, never a white page."""
 
-import runpy
 import threading
-import time
 from contextlib import contextmanager, suppress
 from importlib import import_module
-from pathlib import Path
 
 import pytest
 
@@ -15,27 +12,15 @@ from kiosk.app import _TOPICS, create_app
 from kiosk.devices.board import Board
 from kiosk.devices.door import Door
 
+from .kiosk_page import serving
+
 # Topics say at their import that they read scans: all are there before a test puts its own readers in their place.
 for topic in _TOPICS:
     import_module(f"kiosk.{topic}")
 
-KIOSK = runpy.run_path(str(Path(__file__).with_name("test_kiosk.py")))
-playwright_api, serving, SAMPLE = KIOSK["playwright_api"], KIOSK["serving"], KIOSK["SAMPLE"]
-pytestmark = KIOSK["pytestmark"]
+playwright_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+pytestmark = pytest.mark.browser
 SOON = 30_000  # milliseconds
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with playwright_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=KIOSK["CHROMIUM"], args=KIOSK["ARGUMENTS"])
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def settings(tmp_path):
-    return SAMPLE["lay"](tmp_path / "state", time.time())
 
 
 @pytest.fixture

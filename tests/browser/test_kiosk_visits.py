@@ -1,42 +1,24 @@
 # SPDX-License-Identifier: EUPL-1.2
 """A visitor and the receptionist in a real Chromium: whole visits by touch, and axe on each of their pages."""
 
-import runpy
-import threading
 import time
-from contextlib import closing, contextmanager
-from pathlib import Path
+from contextlib import closing
 
 import pytest
-from werkzeug.serving import make_server
 
 from edge_core import settings as configuration
 from edge_core.store import database, desk_users, visits
 from kiosk import passwords
 from kiosk.app import create_app, create_desk
 
+from .kiosk_page import LAYOUTS, SAMPLE, serving
+
 axe_api = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not installed")
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
 
-SAMPLE = runpy.run_path(str(Path(__file__).parents[1] / "unit" / "kiosk" / "sample.py"))
-LAYOUTS = {"standing": (1080, 1920), "desk": (1280, 800)}
 PASSWORD, BADGE = "trois mots de passe", "BADGE234BADGE234"
 SMALLEST = 64  # CSS pixels, each side of a target on the kiosk
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-
-
-@contextmanager
-def serving(app):
-    """Serve an application on loopback, on a free port."""
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 @pytest.fixture(scope="module")

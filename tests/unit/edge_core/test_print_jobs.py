@@ -3,9 +3,6 @@
 
 from __future__ import annotations
 
-import pytest
-
-from edge_core.settings import load
 from edge_core.store import database, print_jobs
 from kiosk.ticket import Ticket, read
 
@@ -19,18 +16,6 @@ TICKET = Ticket(
     check_out="PARVIS:parc:T:K7PM2Q4D",
     route=("Tout droit",),
 )
-
-
-@pytest.fixture
-def store(tmp_path):
-    """An empty edge.db."""
-    path = tmp_path / "device.toml"
-    path.write_text(f'[site]\nid = "parc"\nname = "Parc"\n[device]\nid = "k1"\nstate_dir = "{tmp_path}/state"\n')
-    settings = load(path, {})
-    database.migrate(settings)
-    connection = database.open_edge(settings.edge_db)
-    yield connection
-    connection.close()
 
 
 def ask(store, key="t1", now=0.0):

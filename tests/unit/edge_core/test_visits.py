@@ -7,7 +7,6 @@ import json
 
 import pytest
 
-from edge_core.settings import load
 from edge_core.store import database, escalation, outbox, print_jobs, visits
 from edge_core.store.escalation import Patience, next_step
 from edge_core.store.visits import Arrival, Ticket
@@ -18,18 +17,6 @@ TOLD = {
     "company": "ardoise", "host": None, "name": "Invitée", "people": 1, "code": "7K3QX9V2MD",
     "expected_from": 0.0, "expected_until": 1e6,
 }  # fmt: skip
-
-
-@pytest.fixture
-def store(tmp_path):
-    """An empty edge.db."""
-    path = tmp_path / "device.toml"
-    path.write_text(f'[site]\nid = "parc"\nname = "Parc"\n[device]\nid = "k1"\nstate_dir = "{tmp_path}/state"\n')
-    settings = load(path, {})
-    database.migrate(settings)
-    connection = database.open_edge(settings.edge_db)
-    yield connection
-    connection.close()
 
 
 def tickets(*people):

@@ -192,7 +192,8 @@ def test_only_a_higher_generation_counts(world):
 
 def test_a_full_disk_is_an_error_of_the_store(world):
     """A wish that can't be written down is tried again later, not half taken."""
-    desired.path(world.folder).with_suffix(".new").mkdir()
+    kept = desired.path(world.folder)
+    kept.with_name(f".{kept.name}.new").mkdir()
     with pytest.raises(StoreError):
         world.wishes.hear(wish(1, access__duration=7200))
     assert (world.holds(), world.wishes.told) == ({}, None)
