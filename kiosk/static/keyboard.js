@@ -10,12 +10,12 @@
   const LAYERS = {
     letters: ["azertyuiop", "qsdfghjklm", "⇧wxcvbn'-⌫", "Ⓔé␣.@⏎▾"],
     signs: ["1234567890", "àâäáãæçèêëœ", "⇧îïíôöóùûúüñ⌫", "Ⓐ,?!:/&␣⏎▾"],
-    digits: ["123", "456", "789", "⌫0▾"],
+    digits: ["123", "456", "789", "⌫0⏎"],
   };
   const NAMES = {
-    "⇧": words.shift, "⌫": words.erase, "␣": words.space, "▾": words.hide, "⏎": words.line, "Ⓔ": words.accents, "Ⓐ": words.letters,
+    "⇧": words.shift, "⌫": words.erase, "␣": words.space, "▾": words.hide, "⏎": words.next, "Ⓔ": words.accents, "Ⓐ": words.letters,
   };
-  const FACES = { "␣": words.space, "Ⓔ": "123 à", "Ⓐ": "abc" };
+  const FACES = { "␣": words.space, "Ⓔ": "123 à", "Ⓐ": "abc", "⏎": "OK" };
   let field = null;
   let capitals = false;
 
@@ -41,10 +41,22 @@
     "⌫": erase,
     "␣": () => write(" "),
     "▾": () => hide(),
-    "⏎": () => (field.tagName === "TEXTAREA" ? write("\n") : hide()),
+    "⏎": () => (field.tagName === "TEXTAREA" ? write("\n") : goOn()),
     "Ⓔ": () => draw("signs"),
     "Ⓐ": () => draw("letters"),
   };
+
+  // To the next field; after the last, to what sends the form. A search has shown its answers already.
+  function goOn() {
+    const own = fields.filter((other) => other.form === field.form && other.checkVisibility());
+    const following = own[own.indexOf(field) + 1];
+    if (following) return following.focus();
+    const send = field.form && field.form.querySelector("button:not([type=button])");
+    if (!send || field.type === "search") return hide();
+    hide();
+    send.focus({ preventScroll: true });
+    send.scrollIntoView({ block: "center" });
+  }
 
   function press(key) {
     if (ACTIONS[key]) return ACTIONS[key]();
@@ -56,6 +68,7 @@
     for (const key of board.querySelectorAll("button")) {
       const name = key.dataset.key;
       if (name === "⇧") key.setAttribute("aria-pressed", String(capitals));
+      else if (name === "⏎" && field.tagName === "TEXTAREA") { key.textContent = name; key.setAttribute("aria-label", words.line); }
       else if (!ACTIONS[name]) key.textContent = capitals && name !== "ß" ? name.toLocaleUpperCase("fr") : name;
     }
   }
@@ -79,19 +92,25 @@
     faces();
   }
 
+  // While it is open the page ends where the keys begin: it scrolls above them, and nothing of it is ever behind them.
   function show(target) {
     const layer = target.inputMode === "numeric" || target.dataset.most ? "digits" : "letters";
+    const other = !field || field.tagName !== target.tagName;
     field = target;
-    if (board.hidden || board.dataset.layer !== layer) draw(layer);
+    if (board.hidden || other || board.dataset.layer !== layer) draw(layer);
+    const from = board.hidden ? window.scrollY : document.body.scrollTop;
     board.hidden = false;
-    document.body.classList.add("typing");
     document.body.style.setProperty("--board", `${board.offsetHeight}px`);
+    document.body.classList.add("typing");
+    document.body.scrollTop = from;
     target.scrollIntoView({ block: target.type === "search" ? "start" : "center" });
   }
 
   function hide() {
+    const from = document.body.scrollTop;
     board.hidden = true;
     document.body.classList.remove("typing");
+    window.scrollTo(0, from);
     if (field) field.blur();
   }
 
