@@ -17,7 +17,6 @@ _STARTED = "eu.parvis.session.started.v1"
 _NOT_ENFORCED = "nobody judges packets without enforcement"
 _NO_RADIO = "there is no guests' network without enforcement"
 _LOCAL_PAGES = ("companies", "events", "news", "services", "transport", "plan")
-_COLLECTIONS_WAIT = 30
 
 
 class Opening:
@@ -77,7 +76,7 @@ class Opening:
                 return False
             return bool(page["status"] == 200)
 
-        wait_for(answers, f"http://{WEB_NAME}/ answers 200", 10, logs)
+        wait_for(answers, f"http://{WEB_NAME}/ answers 200", logs)
         return "every name resolves, every probe would succeed"
 
     def platform(self) -> str:
@@ -90,7 +89,7 @@ class Opening:
         self.site.start_relay("platform")
         return "Mosquitto" if broker.kind() == "mosquitto" else "amqtt, since Mosquitto is not installed"
 
-    def _answers(self, url: str, *logs: str, seconds: float = 60) -> None:
+    def _answers(self, url: str, *logs: str) -> None:
         paths = self.site.log(*logs)
 
         def answered() -> bool:
@@ -101,7 +100,7 @@ class Opening:
             except RefusedError:
                 return False
 
-        wait_for(answered, f"{url} answers", seconds, paths)
+        wait_for(answered, f"{url} answers", paths)
 
     def publish(self) -> str:
         """See that the repository is signed and that the publisher watches the folder."""
@@ -149,13 +148,13 @@ class Opening:
             except RefusedError:
                 return False
 
-        wait_for(said, f"{url} says {text!r}", _COLLECTIONS_WAIT, self.site.log(*logs, "publish", "platform"))
+        wait_for(said, f"{url} says {text!r}", self.site.log(*logs, "publish", "platform"))
         return (time.monotonic() - began) * 1000
 
     def births(self) -> str:
         """See both online at the platform."""
         logs = self.site.log("gateway", "kiosk", "platform")
-        wait_for(lambda: len(self.site.platform.devices()) == 2, "gateway and kiosk online at the platform", 20, logs)
+        wait_for(lambda: len(self.site.platform.devices()) == 2, "gateway and kiosk online at the platform", logs)
         return ", ".join(sorted(self.site.platform.devices()))
 
     def switch_on(self) -> str:
@@ -252,5 +251,5 @@ class Opening:
     def started(self) -> str:
         """See the session's event committed and acknowledged there, and its row gone from the outbox here."""
         logs = self.site.log("gateway", "platform", "platform-broker")
-        wait_for(lambda: self.site.platform.acknowledged(_STARTED), "an acknowledged session.started", 15, logs)
+        wait_for(lambda: self.site.platform.acknowledged(_STARTED), "an acknowledged session.started", logs)
         return f"session {self.site.platform.sessions()[-1]['session'][:8]}…"

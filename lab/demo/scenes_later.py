@@ -61,13 +61,13 @@ class Rest(Opening):
         sent = self.phone.ask("fill", comment="La fontaine du parvis ne coule plus.")
         check("/requests/" in sent["url"], "the request's own page", f"{sent['status']} {sent['url']}", logs)
         began = time.monotonic()
-        text = ""
-        while not _REFERENCE.search(text):
-            check(time.monotonic() - began < 15, "the platform's reference on the page within 15 s", text[:300], logs)
+
+        def reference() -> re.Match[str] | None:
             text = self.phone.ask("open", url=sent["url"], picture="request.png")["text"]
-            time.sleep(0.1)
-        found = _REFERENCE.search(text)
-        return f"reference {found[0] if found else ''} after {(time.monotonic() - began) * 1000:.0f} ms"
+            return _REFERENCE.search(text)
+
+        found = wait_for(reference, "the platform's reference on the page", logs)
+        return f"reference {found[0]} after {(time.monotonic() - began) * 1000:.0f} ms"
 
     def receive(self) -> str:
         """Write a name at the kiosk, answer as the host at the platform; the same page says so, the ticket is on it."""
@@ -78,7 +78,7 @@ class Rest(Opening):
         check("/received/" in seen["url"], "the page that follows the visit", f"{seen['status']} {seen['url']}", logs)
         code = re.search(r"\b[0-9A-Z]{4}-[0-9A-Z]{4}\b", seen["text"])
         check(code, "the ticket's code on the page", seen["text"][:300], logs)
-        wait_for(self.site.platform.visits, "the visit at the platform", 20, logs)
+        wait_for(self.site.platform.visits, "the visit at the platform", logs)
         began = time.monotonic()
         self.inside.ask("open", url=f"http://{self.plan.platform_address}:{self.plan.platform_port}/?lang=fr")
         self.inside.ask("fill", to="/visits/", answer="coming")
@@ -110,9 +110,7 @@ class Rest(Opening):
             return max((row["associated"] for row in self.site.platform.occupancy()), default=0)
 
         if self.crowd >= 10:
-            wait_for(
-                lambda: counted() >= least, f"at least {least} associated", 4 * WINDOW + 10, self.site.log("gateway")
-            )
+            wait_for(lambda: counted() >= least, f"at least {least} associated", self.site.log("gateway"))
         return f"{counted()} associated in a window of {WINDOW} s"
 
     def go(self) -> str:
@@ -128,7 +126,7 @@ class Rest(Opening):
             with_bytes = [one for one in sessions if one["up_bytes"] and one["down_bytes"]]
             return len(with_bytes) - before >= told and self.site.platform.acknowledged(_ENDED) >= told
 
-        wait_for(ended, f"{told} acknowledged session.ended with bytes", 20, logs)
+        wait_for(ended, f"{told} acknowledged session.ended with bytes", logs)
         sessions = self.site.platform.sessions(ended=True)
         up, down = (sum(one[key] or 0 for one in sessions) / 1000 for key in ("up_bytes", "down_bytes"))
         return f"{len(sessions)} sessions, {up:.0f} kB up, {down:.0f} kB down"
@@ -136,7 +134,7 @@ class Rest(Opening):
     def settled(self) -> str:
         """Nothing waits, nothing was dropped, and the sum is right."""
         logs = self.site.log("gateway", "kiosk", "platform", "platform-broker")
-        wait_for(lambda: self.site.totals().pending == 0, "no pending event", 20, logs)
+        wait_for(lambda: self.site.totals().pending == 0, "no pending event", logs)
         totals = self.site.totals()
         check(totals.created and totals.balanced and not totals.dropped, "created = acked, none dropped", totals, logs)
         return f"created {totals.created}, acked {totals.acked}, pending {totals.pending}, dropped {totals.dropped}"

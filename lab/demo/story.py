@@ -13,6 +13,8 @@ from lab.talk import RefusedError
 
 State = Literal["running", "true", "failed", "skipped"]
 Act = Callable[[], str]
+# Seconds that a step may take on a computer with other work; what it took is shown, and no step fails for being slow.
+PATIENCE = 90.0
 
 
 class StepError(Exception):
@@ -61,15 +63,15 @@ def check(holds: object, expected: str, seen: object, logs: Sequence[Path] = ())
         raise StepError(expected, seen, logs)
 
 
-def wait_for(question: Callable[[], Any], expected: str, seconds: float, logs: Sequence[Path] = ()) -> Any:
-    """Ask again and again until the answer is true, and return it; StepError with the last answer when time is up."""
-    deadline = time.monotonic() + seconds
+def wait_for(question: Callable[[], Any], expected: str, logs: Sequence[Path] = ()) -> Any:
+    """Ask again and again until the answer is true, and return it; StepError with the last answer after PATIENCE."""
+    deadline = time.monotonic() + PATIENCE
     while True:
         answer = question()
         if answer:
             return answer
         if time.monotonic() > deadline:
-            raise StepError(f"{expected} within {seconds:g} s", answer, logs)
+            raise StepError(f"{expected} within {PATIENCE:g} s", answer, logs)
         time.sleep(0.05)
 
 
