@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from flask import Blueprint, abort, redirect, render_template, request, url_for
 
 from captive_portal import answers, guard, visit
-from edge_core import logs
+from edge_core import live, logs
 from edge_core.i18n import N_
 from edge_core.store import requests
 from edge_core.web import dates
@@ -70,6 +70,7 @@ def index() -> str:
         events=seats[:_EVENTS],
         ads=_shown(house.replica.list("ads", limit=_ADS)),
         surveys=_shown(house.replica.list("surveys", limit=1)),
+        queues=live.queues(house.settings, house.now()),
     )
 
 

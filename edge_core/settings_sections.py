@@ -219,6 +219,13 @@ class Presence:
     window: int = _row(parse.seconds, "Seconds of one window of counts.", default=300)
     minimum: int = _row(parse.count, "A group smaller than this is not told.", default=10)
     rounding: int = _row(parse.count, "Counts are rounded to a multiple of this.", default=5)
+    queue: str = _row(
+        parse.text, "Access point that is where people queue for lunch; empty: no queue is told.", default=""
+    )
+    queue_place: str = _row(parse.text, "How people call that place; empty: as the access point.", default="")
+    queue_hours: parse.Hours | None = _row(
+        parse.hours, "When it is told, such as `11:30-14:00`; empty: always.", default=None
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

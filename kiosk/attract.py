@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from flask import Blueprint, render_template
 
-from edge_core import clock
+from edge_core import clock, live
 from kiosk import glance
 from kiosk.here import content, kiosk
 
@@ -19,6 +19,7 @@ def page() -> str:
     if content().version() is None:
         return render_template("waiting.html")
     now = clock.now()
+    counted, around = live.around(kiosk().settings, now)
     events, today = glance.next_events(content(), now, _EVENTS)
     return render_template(
         "attract.html",
@@ -26,7 +27,8 @@ def page() -> str:
         events_today=today,
         departures=glance.next_departures(content(), now, _DEPARTURES),
         news=content().latest_news(_NEWS),
-        devices=glance.devices_around(kiosk().settings),
+        counted=counted,
+        devices=around,
     )
 
 

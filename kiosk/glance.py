@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: EUPL-1.2
-"""The park at a glance: what is on, what leaves next, what is new, how busy it is. Reads only the local store."""
+"""The park at a glance: what is on, what leaves next, what is new. Reads only the local store."""
 
 from __future__ import annotations
 
@@ -7,15 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from edge_core import control
 from edge_core.web import dates
 
 if TYPE_CHECKING:
-    from edge_core.settings import Settings
     from edge_core.store.replica import Record, Replica
     from edge_core.store.timetable import Departure
-
-_AGENT_SECONDS = 0.3  # a page must not wait for a busy agent
 
 
 @dataclass(frozen=True)
@@ -46,16 +42,6 @@ def next_departures(content: Replica, now: float, limit: int) -> list[Leaving]:
         for departure in content.departures(stop["id"], now, limit)
     ]
     return sorted(found, key=lambda leaving: leaving.departure.at)[:limit]
-
-
-def devices_around(settings: Settings) -> int | None:
-    """Return about how many devices are on the park's WiFi, or None: no gateway here, or too few to tell.
-
-    It is what the gateway told of its last window: a number that changed with each arrival would give people away.
-    """
-    status = control.ask(settings.agent_socket, {"op": "status"}, _AGENT_SECONDS)
-    told = status.get("told") if status else None
-    return told if isinstance(told, int) else None
 
 
 def _starts(event: Record) -> datetime:

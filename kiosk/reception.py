@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, Response, abort, g, redirect, render_template, request, url_for
 
-from edge_core import clock, uplink
+from edge_core import clock, live, uplink
 from edge_core.errors import StoreError
 from edge_core.store import desk_users, escalation, outbox, print_jobs, requests, roll_calls, visits
 from edge_core.store.database import write
@@ -47,6 +47,7 @@ def page() -> str:
     return render_template(
         "reception/board.html",
         calling=calling,
+        helping=[(name, at) for name, (at, answered) in live.calls(here, now).items() if not answered],
         inside=[each for each in inside if each not in calling],
         expected=expected,
         gone=gone,
@@ -72,6 +73,20 @@ def act(key: str, action: str) -> Answer:
         with edge() as connection:
             _ACTIONS[action](connection, key, clock.now())
     except (StoreError, sqlite3.Error):
+        abort(503)
+    return redirect(url_for("reception.page"), 303)
+
+
+@routes.post("/<view:view>/reception/help/<device>")
+@guarded
+def go(device: str) -> Answer:
+    """Tell a kiosk that somebody is on the way, and show the day again."""
+    here, now = kiosk().settings, clock.now()
+    if device not in live.calls(here, now):
+        abort(404)
+    try:
+        live.answer(here, device, now)
+    except OSError:
         abort(503)
     return redirect(url_for("reception.page"), 303)
 

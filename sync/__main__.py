@@ -9,9 +9,10 @@ import sqlite3
 import sys
 from collections import Counter
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
-from edge_core import __version__, broker, clock, events, gateway_key, health, logs, reread, settings
+from edge_core import __version__, broker, clock, events, gateway_key, health, live, logs, reread, settings
 from edge_core.errors import ParvisError
 from edge_core.store import budget, database, escalation, lives, outbox, retention
 from edge_core.web import dates
@@ -19,6 +20,7 @@ from sync import birth, exchange
 from sync.content_watch import ContentWatch
 from sync.downlink import Downlink
 from sync.enrolment.renewal import Renewal
+from sync.live import Live
 from sync.mqtt import Address, Link, address_of
 from sync.neighbours import Neighbours, offer
 from sync.release.carry import carry
@@ -63,7 +65,7 @@ def link_to(address: Address, configuration: Settings, epoch: str) -> Link:
         [
             *(f"{root}/{topic}" for topic in ("ack", "reply/+", "desired")),
             f"{site}/feed",
-            f"{site}/+/live/content",
+            *(f"{site}/+/live/{what}" for what in ("content", *live.WHATS)),
             *([f"{site}/+/{exchange.TOPIC}"] if _receives_people(configuration) else []),
             *([f"{site}/+/live/gateways"] if configuration.site.gateway_key else []),
         ],
@@ -183,8 +185,24 @@ def _serve(parts: _Parts, offered: bytes, gateways: Gateways | None, stopping: C
     """Serve one epoch; return the service that has ended."""
     epoch = outbox.epoch(parts.connection)
     link = link_to(broker_address(parts.configuration), parts.configuration, epoch)
-    topic = f"{parts.configuration.topic_root}/{exchange.TOPIC}"
-    visits = exchange.Exchange(parts.configuration, parts.connection, lambda told: link.publish(topic, told))
+    root = parts.configuration.topic_root
+    visits = exchange.Exchange(
+        parts.configuration, parts.connection, lambda told: link.publish(f"{root}/{exchange.TOPIC}", told)
+    )
+    shown = Live(
+        parts.configuration,
+        parts.connection,
+        lambda topic, told: link.publish(f"{root}/{topic}", told, retain=True),
+        clock.now,
+    )
+    hear: dict[str, Callable[[str, bytes], object]] = {
+        "content": lambda _device, payload: parts.neighbours.hear(payload, clock.monotonic()),
+        **{what: partial(shown.hear, what) for what in live.WHATS},
+    }
+    if _receives_people(parts.configuration):
+        hear["visits"] = lambda _device, payload: visits.hear(payload)
+    if gateways is not None:
+        hear["gateways"] = gateways.take
     service = Service(
         parts.configuration,
         parts.connection,
@@ -196,10 +214,10 @@ def _serve(parts: _Parts, offered: bytes, gateways: Gateways | None, stopping: C
         poke=parts.watch.poke,
         counts=parts.counts,
         limits=Limits(greeting=_GREETING),
-        hear=lambda payload: parts.neighbours.hear(payload, clock.monotonic()),
+        hear=hear,
         offer=offered,
-        tend=lambda: _tend(parts, epoch, visits),
-        exchange=visits if _receives_people(parts.configuration) else None,
+        tend=lambda: _tend(parts, epoch, visits, shown),
+        talks=[talk for talk in (visits, gateways, shown) if talk],
         wishes=parts.wishes,
         gateways=gateways,
     )
@@ -207,7 +225,7 @@ def _serve(parts: _Parts, offered: bytes, gateways: Gateways | None, stopping: C
     return service
 
 
-def _tend(parts: _Parts, epoch: str, visits: exchange.Exchange) -> None:
+def _tend(parts: _Parts, epoch: str, visits: exchange.Exchange, shown: Live) -> None:
     """Do what is due now and then: note how far the outbox is, keep it within its budget, forget what is old."""
     parts.witness.keep(epoch, outbox.last_seq(parts.connection))
     now = clock.now() if clock.synchronised() else None
@@ -215,6 +233,7 @@ def _tend(parts: _Parts, epoch: str, visits: exchange.Exchange) -> None:
     _tend_visits(parts, now)
     if _receives_people(parts.configuration):
         visits.tend(clock.monotonic(), clock.now())
+    shown.tend(clock.monotonic(), clock.now())
     dropped = budget.trim(parts.connection, clock.now())
     if dropped:
         parts.counts["dropped"] += dropped

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from edge_core import logs, notify
 from edge_core.errors import StoreError
@@ -25,10 +25,9 @@ from sync.uplink import Verdict, Window, read_ack
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
 
     from edge_core.settings import Settings
-    from sync.exchange import Exchange
     from sync.mqtt import Link, Notice
     from sync.site.exchange import Gateways
     from sync.uplink import Limits
@@ -44,11 +43,19 @@ _MAX_REPLIES = 1000
 _SUSPICIOUS = 2  # rounds without progress after which rows are looked at one by one, and sent in smaller messages
 
 
+class Talk(Protocol):
+    """What is told to other devices anew when a connection begins."""
+
+    def again(self) -> None:
+        """Begin anew."""
+
+
 class Service:
     """The loop. `content_version` tells what is served here, `poke` wakes the download of content.
 
-    `hear` takes what neighbours offer, `offer` is what this device offers them, `tend` is called now and then.
-    `exchange` joins what the site's kiosks tell of visits, `gateways` what its gateways tell of sessions.
+    `hear` takes what other devices of the site show on `live/{what}`, by what, with the device's name; `offer` is the
+    content that this one offers them, `gateways` what it tells the other gateways. `talks` begin anew with each
+    connection, `tend` is called now and then.
 
     `restored` turns true, and `run` ends, when the platform holds more of this epoch than this database ever gave.
     """
@@ -66,10 +73,10 @@ class Service:
         poke: Callable[[], None],
         counts: Counter[str],
         limits: Limits | None = None,
-        hear: Callable[[bytes], bool] | None = None,
+        hear: Mapping[str, Callable[[str, bytes], object]] | None = None,
         offer: bytes = b"",
         tend: Callable[[], None] | None = None,
-        exchange: Exchange | None = None,
+        talks: Sequence[Talk] = (),
         wishes: Wishes | None = None,
         gateways: Gateways | None = None,
     ) -> None:
@@ -81,10 +88,10 @@ class Service:
         self._connection = connection
         self._link = link
         self._clock, self._wall = clock, wall
-        self._poke, self._hear_offer = poke, hear
+        self._poke, self._hear_live = poke, hear or {}
         self.restored, self._heard, self._beyond, self._greeted_by = False, False, 0, 0.0
         self._tend, self._tend_due = tend, 0.0
-        self._exchange, self._gateways = exchange, gateways
+        self._talks, self._gateways = talks, gateways
         who = Who(self._root, self.window.epoch, boot)
         self._telling = Telling(
             who, connection, self._publish, content_version=content_version, offer=offer, wishes=wishes
@@ -127,9 +134,8 @@ class Service:
             self._new_round()
             self._telling.connected()
             self._publish(birth.state(self._root, self.window.epoch, online=True))
-            for talk in (self._exchange, self._gateways):
-                if talk is not None:
-                    talk.again()
+            for talk in self._talks:
+                talk.again()
         elif isinstance(notice, Disconnected):
             _log.warning("mqtt_disconnected")
             self.window.disconnect()
@@ -153,14 +159,9 @@ class Service:
 
     def _receive_live(self, message: Message) -> None:
         """Take what another device of the site shows."""
-        if message.topic.startswith(f"{self._root}/"):
-            return
-        if message.topic.endswith("/live/content") and self._hear_offer is not None:
-            self._hear_offer(message.payload)
-        elif message.topic.endswith("/live/visits") and self._exchange is not None:
-            self._exchange.hear(message.payload)
-        elif message.topic.endswith("/live/gateways") and self._gateways is not None:
-            self._gateways.take(message.topic.split("/")[3], message.payload)
+        device, _, what = message.topic.split("/")[3:6]
+        if not message.topic.startswith(f"{self._root}/") and what in self._hear_live:
+            self._hear_live[what](device, message.payload)
 
     def _hear(self, payload: bytes) -> None:
         """Keep the highest acknowledgement that may be believed; it is judged again when it is written down."""
@@ -170,8 +171,7 @@ class Service:
             return
         before = self.window.cursor
         verdict, _ = self.window.judge(*found, self._clock())
-        if verdict in (Verdict.ADVANCED, Verdict.REPEATED):
-            self._heard = True
+        self._heard = self._heard or verdict in (Verdict.ADVANCED, Verdict.REPEATED)
         if verdict is Verdict.ADVANCED:
             self._acked = max(self._acked, found, key=lambda ack: ack[1]) if self._acked else found
         elif verdict is Verdict.BEYOND and self._is_from_another_life(found[1]):

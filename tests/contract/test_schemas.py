@@ -94,6 +94,12 @@ BAD = [
     ("feed", ["version"], 0),
     ("desired", ["generation"], 0),
     ("reported", ["state"], "ok"),
+    ("live.busy", ["around"], 9),
+    ("live.busy", ["seconds"], GONE),
+    ("live.queue", ["place"], ""),
+    ("live.queue", ["people"], "many"),
+    ("live.help", ["answered"], None),
+    ("live.help", ["called"], "now"),
     ("batch", [], []),
 ]  # fmt: skip
 ADDRESSES = [

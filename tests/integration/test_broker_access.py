@@ -115,21 +115,29 @@ def test_a_device_speaks_and_hears_for_itself_alone(site):
     inside.loop_start()
     kiosk = site.connect("parc/kiosk-1", hers, ["parvis/#", "parvis/1/parc/kiosk-2/ack", "parvis/1/parc/kiosk-1/ack"])
     assert kiosk is not None
-    for topic in ("kiosk-1/birth", "kiosk-1/ev/usage", "kiosk-2/birth", "kiosk-2/ev/usage", "kiosk-1/ack", "feed"):
+    for topic in (
+        *("kiosk-1/birth", "kiosk-1/ev/usage", "kiosk-2/birth", "kiosk-2/ev/usage", "kiosk-1/ack", "feed"),
+        *("kiosk-1/live/help", "kiosk-2/live/help", "gateway-1/live/busy"),
+    ):
         kiosk.publish(f"parvis/1/parc/{topic}", b"x", qos=1)
     kiosk.publish("parvis/1/ailleurs/kiosk-1/birth", b"x", qos=1)
-    for topic in ("kiosk-1/ack", "kiosk-2/ack", "kiosk-2/desired", "feed", "kiosk-2/ev/order", "kiosk-2/live/content"):
+    for topic in ("kiosk-1/ack", "kiosk-2/ack", "kiosk-2/desired", "feed", "kiosk-2/ev/order", "gateway-1/live/busy",
+                  "kiosk-2/live/content"):  # fmt: skip
         inside.publish(f"parvis/1/parc/{topic}", b"y", qos=1)
     until(lambda: "parvis/1/parc/kiosk-2/live/content" in [topic for topic, _ in hers], 5, "what all may hear")
     time.sleep(0.3)
-    said = [topic.removeprefix("parvis/1/parc/") for topic in all_of_it if topic.endswith(("birth", "ev/usage"))]
-    assert sorted(said) == ["kiosk-1/birth", "kiosk-1/ev/usage"]
+    own = ("birth", "ev/usage", "live/help")
+    said = [topic.removeprefix("parvis/1/parc/") for topic in all_of_it if topic.endswith(own)]
+    assert sorted(said) == ["kiosk-1/birth", "kiosk-1/ev/usage", "kiosk-1/live/help"]
+    assert all_of_it.count("parvis/1/parc/gateway-1/live/busy") == 1, "said by the gateway alone"
     assert {topic.removeprefix("parvis/1/parc/") for topic, _ in hers} == {
         "kiosk-1/ack",
         "feed",
+        "gateway-1/live/busy",
+        "kiosk-1/live/help",
         "kiosk-2/live/content",
     }
-    assert all(payload == b"y" for _, payload in hers)
+    assert all(payload == b"y" for topic, payload in hers if not topic.endswith("help"))
     for client in (kiosk, inside):
         client.disconnect()
         client.loop_stop()

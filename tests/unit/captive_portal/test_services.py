@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from edge_core import live
 from edge_core.store import database, outbox, requests
 
 
@@ -127,3 +128,15 @@ def test_what_waits_for_the_internet_says_so(phone, settings):
     assert "dès qu’Internet reviendra" in page
     assert "dans un instant" not in page
     assert "Prix" not in page  # a message has none
+
+
+@pytest.mark.parametrize(("people", "age", "said"), [
+    (25, 0, "environ 25 appareils"), (None, 0, "inconnue"), (25, 3000, "inconnue"), (25, 4000, None),
+])  # fmt: skip
+def test_the_queue_at_lunch_is_told_while_it_is_known(phone, settings, clock, people, age, said):
+    """From the counts of a gateway of the site; what is stale is unknown, what nobody watches is not told."""
+    word = {"at": clock.now - age, "seconds": 300, "place": "Café <Exemple>", "people": people}
+    live.write(settings.run_dir, {"queue": {"gateway-2": word}})
+    page = phone.get("/fr/services").text
+    assert said in page if said else "File à" not in page, page
+    assert "<Exemple>" not in page

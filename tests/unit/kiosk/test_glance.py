@@ -3,20 +3,36 @@
 
 import pytest
 
+from edge_core import live
 from edge_core.store.replica import Replica
 from kiosk import glance
 
 
-@pytest.mark.parametrize(("told", "shown"), [(None, None), (15, 15), ("many", None)])
-def test_the_screen_shows_what_was_told_and_nothing_newer(settings, monkeypatch, told, shown):
-    """The last window's rounded count: a number that followed each arrival would give people away."""
-    monkeypatch.setattr(glance.control, "ask", lambda *_: {"guests": 12, "told": told})
-    assert glance.devices_around(settings) == shown
+@pytest.mark.parametrize(("around", "age", "shown"), [
+    (15, 0, "Environ 15 appareils"), (None, 0, "inconnue"), (15, 3000, "inconnue"),
+])  # fmt: skip
+def test_the_first_screen_shows_how_busy_the_park_is(settings, client, now, around, age, shown):
+    """What a gateway of the site told, on every kiosk; nothing that is stale passes for news."""
+    word = {"at": now - age, "seconds": 300, "around": around}
+    live.write(settings.run_dir, {"busy": {"gateway-1": word}})
+    assert shown in client.get("/").text
 
 
-def test_without_a_gateway_nobody_is_counted(settings):
+def test_without_a_gateway_nobody_is_counted(client):
     """A kiosk alone says nothing rather than zero."""
-    assert glance.devices_around(settings) is None
+    assert 'class="busy"' not in client.get("/").text
+
+
+def test_a_visitor_calls_the_reception_and_sees_the_answer(settings, client, now):
+    """One tap calls; the page says who is told, then that somebody comes; another takes it back."""
+    assert "Appeler quelqu’un ici" in client.get("/fr/help").text
+    assert client.post("/fr/help/call").status_code == 303
+    assert "L’accueil est prévenu" in client.get("/fr/help").text
+    live.answer(settings, settings.device.id, now + 60)
+    assert "Quelqu’un de l’accueil arrive" in client.get("/fr/help").text
+    client.post("/fr/help/cancel")
+    assert "Appeler quelqu’un ici" in client.get("/fr/help").text
+    assert client.post("/fr/help/other").status_code == 404
 
 
 def test_todays_events_come_before_later_ones(settings, now):

@@ -10,6 +10,7 @@ from contextlib import closing
 import pytest
 from click.testing import CliRunner
 
+from edge_core import live
 from edge_core.errors import ConfigurationError
 from edge_core.settings import load
 from edge_core.store import database, desk_users, outbox, print_jobs, requests, roll_calls, visits
@@ -265,3 +266,14 @@ def test_passwords_are_not_heard_on_a_network(settings):
     source.write_text(f'{whole}[desk]\nlisten = "10.0.0.1:8444"\n')
     with pytest.raises(ConfigurationError, match="certificate"):
         load(source, {})
+
+
+def test_the_desk_sees_who_calls_for_help_and_answers(desk, lan, settings, now):
+    """Each kiosk of the site that calls is shown until somebody says to go there; an invented one is refused."""
+    word = {"at": now, "called": now - 30, "answered": {}}
+    live.write(settings.run_dir, {"help": {"kiosk-9": word}})
+    assert "kiosk-9" in desk.get("/fr/reception").text
+    assert desk.post("/fr/reception/help/kiosk-8").status_code == 404
+    assert desk.post("/fr/reception/help/kiosk-9").status_code == 303
+    assert "kiosk-9" not in desk.get("/fr/reception").text
+    assert live.answered_here(settings, now)["kiosk-9"] >= now - 30
