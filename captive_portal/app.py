@@ -28,6 +28,7 @@ from captive_portal import (
     probes,
     seal,
     services,
+    shared_parts,
     sign_in,
     status,
     survey,
@@ -80,6 +81,7 @@ def create_app(settings: Settings, now: Callable[[], float] = clock.now) -> Flas
     compress.compress(app)
     templating.install(app, now)
     languages.install(app)
+    shared_parts.install(app)
     probes.install(app)
     stylesheet.install(app, (stylesheet.PLAN, _HERE / "static" / "portal.css"), lambda: replica.park().get("colours"))
     app.register_blueprint(api.blueprint)

@@ -25,8 +25,8 @@ def home() -> str:
     opens = offered.click.opens(now) if offered.click else None
     return render_template(
         "welcome/home.html",
-        events=house.replica.events_from(now, _EVENTS),
-        news=house.replica.latest_news(_NEWS),
+        coming=lambda: house.replica.events_from(now, _EVENTS),
+        latest=lambda: house.replica.latest_news(_NEWS),
         ways=offered,
         lasts=until - now if until else None,
         opens=dates.here(opens) if opens else None,
