@@ -16,12 +16,12 @@ import pyudev
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-Role = Literal["scanner", "badge", "printer", "touch", "headphones", "stick", "keyboard"]
+Role = Literal["scanner", "badge", "printer", "touch", "headphones", "stick", "keypad", "keyboard"]
 
 RESCAN = 30.0  # seconds between two lists
 _SUBSYSTEMS = ("input", "usbmisc", "block", "sound")
 _GIVEN: dict[str, frozenset[Role]] = {
-    "input": frozenset({"scanner", "badge", "touch", "headphones"}),
+    "input": frozenset({"scanner", "badge", "touch", "headphones", "keypad"}),
     "usbmisc": frozenset({"printer"}),
 }
 """Roles that a udev rule may give (ENV{PARVIS_ROLE}), by subsystem."""
@@ -29,6 +29,7 @@ _OUTSIDE = frozenset({"usb", "bluetooth"})
 _NAMED: tuple[tuple[Role, tuple[str, ...]], ...] = (
     ("scanner", ("scan", "barcode")),
     ("badge", ("badge", "rfid", "nfc", "card reader")),
+    ("keypad", ("keypad", "numpad", "number pad", "numeric")),
 )
 _FILE_SYSTEMS = frozenset({"vfat", "exfat", "ext4", "iso9660", "udf", "ntfs"})
 
@@ -54,9 +55,9 @@ class Change:
 def role_of(subsystem: str, node: str, properties: Mapping[str, str], attributes: Mapping[str, str]) -> Plugged | None:
     """Return what a device is to us, or None.
 
-    What a udev rule says comes first. A scanner or badge reader is a keyboard that calls itself one; any other keyboard
-    from outside is just that: whoever plugged it in wants to type. A printer answers on usblp; a stick is a file system
-    on the USB bus; headphones are a jack that can tell, or a sound card on the USB bus.
+    What a udev rule says comes first. A scanner, badge reader or number pad is a keyboard that calls itself one; any
+    other from outside is just that: who plugged it in wants to type. A printer answers on usblp; a stick is a file
+    system on the USB bus; headphones are a jack that can tell, or a sound card on the USB bus.
     """
     if not node:
         return None

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from edge_core import broker
@@ -42,7 +43,9 @@ def programs(role: str, settings: Settings) -> list[Program]:
         bind = f"{settings.kiosk.bind}:{settings.kiosk.port}"
         found.append(_web("kiosk", "kiosk.wsgi:app", settings, ["--bind", bind]))
         found.append(_service("devices", "kiosk.devices", settings))
-        found += _desk(settings)
+        if settings.desk.listen:
+            # gunicorn in the end: it reads its application again on a hang-up
+            found.append(replace(_service("desk", "kiosk.desk_server", settings), at_reload="hangup"))
     if settings.management.listen:
         found.append(_service("management", "management", settings))
     return [*found, _service("sync", "sync", settings)]
@@ -77,16 +80,6 @@ def _portal(settings: Settings) -> list[Program]:
     # Whoever may connect to the socket is believed about a guest's address: nobody but the front, which runs as we do.
     words = ["--umask", "0o077", "--bind", f"unix:{settings.portal_socket}"]
     return [_web("portal", "captive_portal.wsgi:app", settings, words), _service("front", "captive_portal", settings)]
-
-
-def _desk(settings: Settings) -> list[Program]:
-    desk = settings.desk
-    if desk.listen is None:
-        return []
-    words = ["--bind", f"{desk.listen[0]}:{desk.listen[1]}"]
-    if desk.certificate and desk.key:
-        words += ["--certfile", str(desk.certificate), "--keyfile", str(desk.key)]
-    return [_web("desk", "kiosk.desk_wsgi:app", settings, words)]
 
 
 def _web(name: str, application: str, settings: Settings, words: list[str]) -> Program:

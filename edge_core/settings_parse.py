@@ -275,7 +275,7 @@ def _probe(item: Any) -> Probe:
     return Probe(parts.scheme, address, number)
 
 
-ROLES = ("scanner", "badge", "printer", "touch", "headphones")
+ROLES = ("scanner", "badge", "printer", "touch", "headphones", "keypad")
 Hours = tuple[int, int]
 """First and last minute of the day; the first may be the later one, for hours that go over midnight."""
 

@@ -56,7 +56,7 @@ def devices() -> dict[str, dict[str, str]]:
 
 @routes.get("/<view:view>/devices")
 def watch() -> dict[str, Any]:
-    """Wait for a change after the numbers `life` and `after`; return {life, n, devices, scan} or {"away": true}."""
+    """Wait for a change after the numbers `life` and `after`; return {life, n, devices, keys, scan}, or {"away"}."""
     after = request.args.get("after", -1, type=int)
     asked = {"op": "watch", "life": request.args.get("life", "")[:_LONGEST_LIFE], "after": after, "seconds": _WATCH}
     answer = control.ask(kiosk().settings.devices_socket, asked, _WATCH + _MORE)

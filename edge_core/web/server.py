@@ -8,6 +8,7 @@ answer counts as a sign of life, so a process that lives and doesn't serve is st
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -46,18 +47,23 @@ def post_worker_init(worker: Any) -> None:
     every = notify.interval()
     if every is not None:
         address = worker.sockets[0].getsockname()
-        threading.Thread(target=_watch, args=[address, every], name="watchdog", daemon=True).start()
+        words = [address, every, bool(worker.cfg.is_ssl)]
+        threading.Thread(target=_watch, args=words, name="watchdog", daemon=True).start()
 
 
-def answers(address: str | Sequence[Any], seconds: float) -> bool:
-    """Tell whether an application answers at `address` (a path or host and port) with less than a server error."""
+def answers(address: str | Sequence[Any], seconds: float, *, secure: bool = False) -> bool:
+    """Tell whether an application answers at `address` (a path or host and port) with less than a server error.
+
+    With `secure` by TLS, whatever its certificate says: it is this process that is asked, by its own socket.
+    """
     family = socket.AF_UNIX if isinstance(address, (str, bytes)) else _family(address)
     try:
         with socket.socket(family, socket.SOCK_STREAM) as asker:
             asker.settimeout(seconds)
             asker.connect(address if isinstance(address, (str, bytes)) else tuple(address))
-            asker.sendall(_QUESTION)
-            words = asker.recv(64).split(b" ", 2)
+            with _unchecked().wrap_socket(asker) if secure else asker as asked:
+                asked.sendall(_QUESTION)
+                words = asked.recv(64).split(b" ", 2)
     except OSError:
         return False
     return words[0].startswith(b"HTTP/1.") and words[1:] != [] and words[1].isdigit() and int(words[1]) < _SERVER_ERROR
@@ -67,8 +73,15 @@ def _family(address: Sequence[Any]) -> socket.AddressFamily:
     return socket.AF_INET6 if ":" in str(address[0]) else socket.AF_INET
 
 
-def _watch(address: str | Sequence[Any], every: float) -> None:
+def _unchecked() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def _watch(address: str | Sequence[Any], every: float, secure: bool) -> None:
     while True:
-        if answers(address, every):
+        if answers(address, every, secure=secure):
             notify.alive()
         time.sleep(every)

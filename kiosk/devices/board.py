@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 FRESH = 15.0
 """Seconds that a scan waits for its page: later, somebody else may be standing there."""
 _WAITING = 8
+_KEY_FRESH = 2.0
+"""Seconds that a key of the number pad waits for its page: later, it would act on something else than was meant."""
 _OWN = frozenset({"screen"})  # not plugged in by anybody
 _WATCHERS = 4
 """Pages that are let wait at once. There is one screen: an older one is a page that was left."""
@@ -37,6 +39,7 @@ class Board:
         self._number = 0
         self._devices: dict[str, dict[str, str]] = {}
         self._scans: deque[tuple[int, float, str, str]] = deque(maxlen=_WAITING)
+        self._keys: deque[tuple[int, float, str]] = deque(maxlen=_WAITING)
         self._watchers: deque[object] = deque()
 
     def tell(self, role: str, **state: str) -> None:
@@ -60,6 +63,12 @@ class Board:
             self._bump()
             self._scans.append((self._number, self._clock(), f"{role}:{reason}", ""))
 
+    def pressed(self, wish: str) -> None:
+        """Let a key of the number pad wait for the page that is shown."""
+        with self._changed:
+            self._bump()
+            self._keys.append((self._number, self._clock(), wish))
+
     def take(self, number: int) -> tuple[str, str] | None:
         """Return (role, text) of a scan, once; None where it was taken, is too old or never was."""
         with self._changed:
@@ -70,18 +79,22 @@ class Board:
         return (found[2], found[3]) if self._clock() - found[1] <= FRESH else None
 
     def watch(self, life: str, after: int, seconds: float) -> dict[str, Any]:
-        """Wait up to `seconds` for a change after `after`; return all states and the newest scan's number, or None."""
+        """Wait up to `seconds` for a change after `after`; return all states, keys, the newest scan's number or None.
+
+        A page that begins to watch gets no key: what was pressed before was meant for another page.
+        """
         me = object()
         with self._changed:
             self._watchers.append(me)
             if len(self._watchers) > _WATCHERS:
                 self._watchers.popleft()
                 self._changed.notify_all()
-            after = after if life == self.life else -1
+            follows = life == self.life
+            after = after if follows else -1
             self._changed.wait_for(lambda: self._number > after or me not in self._watchers, timeout=seconds)
             if me in self._watchers:
                 self._watchers.remove(me)
-            return self._told(after)
+            return {**self._told(after), "keys": self._pressed(after) if follows else []}
 
     def devices(self) -> dict[str, dict[str, str]]:
         """Return the state of each role that was ever told."""
@@ -91,6 +104,10 @@ class Board:
     def _bump(self) -> None:
         self._number += 1
         self._changed.notify_all()
+
+    def _pressed(self, after: int) -> list[str]:
+        oldest = self._clock() - _KEY_FRESH
+        return [wish for number, at, wish in self._keys if number > after and at >= oldest]
 
     def _told(self, after: int) -> dict[str, Any]:
         oldest = self._clock() - FRESH

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: EUPL-1.2
 """Opens scanners, badge readers and unknown keyboards for itself alone (EVIOCGRAB), so that none types into the page.
 
-Scanners and badge readers are read; what an unknown keyboard says is thrown away.
+Scanners, badge readers and number pads are read; what an unknown keyboard says is thrown away.
 """
 
 from __future__ import annotations
@@ -14,30 +14,34 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from edge_core import logs
+from kiosk.devices.keypad import Keypad
 from kiosk.devices.wedge import Decoder, Garbage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
+    from kiosk.devices.keypad import Press
     from kiosk.devices.wedge import Scan
+
+    Heard = Scan | Garbage | Press
 
 _log = logs.get(__name__)
 _EVIOCGRAB = 0x40044590  # _IOW('E', 0x90, int), linux/input.h
 _PIECE = 24 * 64
-READ = frozenset({"scanner", "badge"})
+READ = frozenset({"scanner", "badge", "keypad"})
 
 
 @dataclass
 class _Open:
     role: str
     node: str
-    decoder: Decoder
+    decoder: Decoder | Keypad
 
 
 class Readers:
     """Holds the open devices; one thread calls all of it. `heard` gets (role, what)."""
 
-    def __init__(self, heard: Callable[[str, Scan | Garbage], None], *, grab: bool = True) -> None:
+    def __init__(self, heard: Callable[[str, Heard], None], *, grab: bool = True) -> None:
         self._heard, self._grab = heard, grab
         self._selector = selectors.DefaultSelector()
 
@@ -57,7 +61,9 @@ class Readers:
             os.close(device)
             _log.warning("reader_not_grabbed", role=role, reason=error.strerror)
             return "in_use"
-        self._selector.register(device, selectors.EVENT_READ, _Open(role, node, Decoder()))
+        self._selector.register(
+            device, selectors.EVENT_READ, _Open(role, node, Keypad() if role == "keypad" else Decoder())
+        )
         return "ready"
 
     def remove(self, node: str) -> None:
@@ -93,7 +99,7 @@ class Readers:
             return
         self._tell(key.data, key.data.decoder.feed(raw, time.monotonic()))
 
-    def _tell(self, device: _Open, found: list[Scan | Garbage]) -> None:
+    def _tell(self, device: _Open, found: Sequence[Heard]) -> None:
         if device.role in READ:
             for each in found:
                 self._heard(device.role, each)

@@ -15,6 +15,7 @@ from edge_core.hotplug import Change, Hotplug
 from kiosk.devices import paper
 from kiosk.devices.board import Board
 from kiosk.devices.door import Door
+from kiosk.devices.keypad import Press
 from kiosk.devices.printing import Printing
 from kiosk.devices.readers import Readers
 from kiosk.devices.reports import Reports
@@ -35,7 +36,7 @@ _LOOK = 10.0  # seconds between two lists of what is plugged in
 _TURN = 0.25
 _END_SECONDS = 5.0
 _AGAIN = 2.0  # seconds after a part failed until it is tried again
-_READ = frozenset({"scanner", "badge", "keyboard"})
+_READ = frozenset({"scanner", "badge", "keypad", "keyboard"})
 
 
 class Service:
@@ -166,8 +167,10 @@ class Service:
         if state != "absent" or not nodes:
             self.board.tell(device.role, state=state, label=device.label, node=device.node)
 
-    def _heard(self, role: str, what: Scan | Garbage) -> None:
-        if isinstance(what, Scan):
+    def _heard(self, role: str, what: Scan | Garbage | Press) -> None:
+        if isinstance(what, Press):
+            self.board.pressed(what.wish)
+        elif isinstance(what, Scan):
             self.board.scanned(role, what.text)
         else:
             _log.warning("scan_refused", role=role, reason=what.reason)

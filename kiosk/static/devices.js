@@ -45,6 +45,7 @@
     life = answer.life;
     after = answer.n;
     if (changed) show(answer.devices);
+    for (const key of answer.keys || []) document.dispatchEvent(new CustomEvent("parvis:key", { detail: key }));
     if (answer.scan !== null && answer.scan !== undefined) await scanned(answer.scan);
     return first || changed ? undefined : pause(250);
   }

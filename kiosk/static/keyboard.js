@@ -74,6 +74,7 @@
   }
 
   function draw(layer) {
+    const was = board.contains(document.activeElement);
     board.replaceChildren(...LAYERS[layer].map((keys) => {
       const row = document.createElement("div");
       row.className = "keys";
@@ -90,6 +91,7 @@
     }));
     board.dataset.layer = layer;
     faces();
+    if (was) board.querySelector("button").focus();
   }
 
   // While it is open the page ends where the keys begin: it scrolls above them, and nothing of it is ever behind them.

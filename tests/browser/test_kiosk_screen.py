@@ -78,6 +78,41 @@ def test_a_scan_wakes_the_page_and_leads_where_it_belongs(page, settings, monkey
         page.wait_for_url("**/fr/help")
 
 
+def test_a_number_pad_is_enough_to_find_a_company_and_write(page, settings):
+    """From the first screen: eight and two, five and nought lead to a field, write in it, and back, without a touch."""
+
+    def press(board, wish):
+        page.wait_for_function("() => document.documentElement.classList.contains('device-keypad-ready')")
+        board.pressed(wish)
+
+    def reach(board, condition):
+        for _ in range(60):
+            before = page.evaluate("document.activeElement.outerHTML + document.querySelectorAll(':focus').length")
+            if page.evaluate(condition):
+                return
+            press(board, "down")
+            seen = "before => document.activeElement.outerHTML + document.querySelectorAll(':focus').length !== before"
+            page.wait_for_function(seen, arg=before)
+        raise AssertionError(condition)
+
+    with devices(settings) as board, serving(create_app(settings)) as base:
+        board.tell("keypad", state="ready")
+        page.goto(base)
+        press(board, "choose")
+        page.wait_for_url("**/start")
+        page.goto(f"{base}/fr/find")
+        reach(board, "document.activeElement.id === 'q'")
+        press(board, "choose")
+        page.wait_for_function("() => document.activeElement.closest('#keyboard') !== null")
+        press(board, "right")
+        press(board, "choose")
+        page.wait_for_function("() => document.getElementById('q').value === 'z'")
+        press(board, "back")
+        page.wait_for_function("() => document.getElementById('keyboard').hidden")
+        press(board, "back")
+        page.wait_for_url("**/fr/")
+
+
 def test_headphones_on_the_first_screen_begin_a_visit_that_speaks(page, settings):
     """Plugged in while nobody is here: one page that speaks, and it stays."""
     with devices(settings) as board, serving(create_app(settings)) as base:

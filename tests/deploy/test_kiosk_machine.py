@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import time
 from types import SimpleNamespace
 
@@ -11,14 +12,14 @@ import pytest
 
 pytestmark = [pytest.mark.deploy, pytest.mark.timeout(2400)]
 
-SERVICES = ("parvis-kiosk", "parvis-sync", "parvis-screen")
+SERVICES = ("parvis-kiosk", "parvis-sync", "parvis-screen", "parvis-desk")
 HEALTH = "python3 -c \"import urllib.request as u; print(u.urlopen('http://127.0.0.1:8081/health').read().decode())\""
 PAUSE = 45
 
 
 @pytest.fixture(scope="module")
-def site(settings, keep_logs, record):
-    """A blank machine, provisioned once as a kiosk whose screen is in memory."""
+def site(settings, keep_logs, record, tmp_path_factory):
+    """A blank machine, provisioned once as a kiosk whose screen is in memory, with a desk for our end of the cable."""
     from lab.machine import cables, machine, provision  # noqa: PLC0415  only where machines can run
 
     home = provision.ROOT / "build" / "machine"
@@ -32,13 +33,45 @@ def site(settings, keep_logs, record):
             "parvis_mqtt": {"url": f"mqtt://{laid.here}:1"},
             "kiosk_screen_environment": screen,
             "kiosk_rotation": 180,
+            "base_site_key": "0123456789abcdef0123456789abcdef0123456789ab",
+            "parvis_desk": {"listen": "0.0.0.0:8443"},
+            "kiosk_desk_networks": [f"{laid.here}/32"],
         }
+        folder = tmp_path_factory.mktemp("desk")
+        values["kiosk_desk_certificate"], values["kiosk_desk_key"] = certificate(folder, laid.machine)
         provision.inventory(box, "kiosk", values)
         began = time.monotonic()
         first = provision.play(box)
         record("blank machine to kiosk", time.monotonic() - began, "s")
-        yield SimpleNamespace(box=box, first=first, provision=provision)
+        yield SimpleNamespace(box=box, first=first, provision=provision, laid=laid, authority=folder / "desk.pem")
         keep_logs(box)
+
+
+def certificate(folder, address):
+    """Return a certificate for an address, signed by itself, and its key, as PEM; it is in `folder` too."""
+    made, key = folder / "desk.pem", folder / "desk.key"
+    words = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:prime256v1",
+        "-nodes",
+        "-days",
+        "2",
+    ]
+    name = ["-subj", "/CN=desk.example", "-addext", f"subjectAltName=IP:{address}"]
+    subprocess.run([*words, *name, "-keyout", key, "-out", made], check=True, capture_output=True)
+    return made.read_text(encoding="ascii"), key.read_text(encoding="ascii")
+
+
+def asked(site, *words):
+    """Ask the desk from here by curl; return its exit code and what it says of the answer."""
+    told = ["curl", "-sS", "-o", "/dev/null", "-w", "%{http_code}", "--cacert", str(site.authority), *words]
+    done = subprocess.run([*told, f"https://{site.laid.machine}:8443/"], capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout
 
 
 def active(box):
@@ -72,6 +105,17 @@ def test_the_browser_shows_the_page(site):
     assert "--no-sandbox" not in shown
     assert "8081" in shown
     assert page_seen(site.box, 30), "no page in the browser is alive"
+
+
+def test_the_desk_answers_its_networks_by_tls_and_nobody_else(site):
+    """The staff's network gets the desk's door; nobody else an answer; keys are not public."""
+    assert asked(site) == (0, "303")
+    other = "192.0.2.77"
+    subprocess.run(["ip", "addr", "add", f"{other}/32", "dev", f"{site.laid.name}u"], check=True)
+    assert asked(site, "--interface", other, "--connect-timeout", "5")[0] == 28  # curl(1): time is out
+    modes = site.box.out("stat -c '%U:%G %a' /etc/parvis/site.key /etc/parvis/tls/desk.key").split("\n")
+    assert modes == ["root:parvis 640", "root:parvis-desk 640"]
+    assert 'key = "/etc/parvis/site.key"' in site.box.out("cat /etc/parvis/parvis.toml")
 
 
 @pytest.mark.parametrize("name", SERVICES)

@@ -86,3 +86,16 @@ def test_a_request_that_is_none_changes_nothing():
     for asked in (None, [], {}, {"op": "take"}, {"op": "take", "n": "1"}, {"op": "shutdown"}, {"op": ["take"]}):
         assert answer_to(board, asked) == {"ok": False}
     assert answer_to(board, {"op": "take", "n": 1})["ok"]
+
+
+def test_a_key_reaches_the_page_that_is_shown_and_no_later_one():
+    """Told once to whoever follows; a page that begins to watch, and one that comes late, get none."""
+    clock = Clock()
+    board = Board(clock)
+    board.pressed("down")
+    assert board.watch("", -1, 0)["keys"] == []
+    told = board.watch(board.life, 0, 0)
+    assert told["keys"] == ["down"]
+    assert board.watch(board.life, told["n"], 0)["keys"] == []
+    clock.now += 3
+    assert board.watch(board.life, 0, 0)["keys"] == []

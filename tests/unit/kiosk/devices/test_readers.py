@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from kiosk.devices.keypad import Press
 from kiosk.devices.readers import Readers
 from kiosk.devices.wedge import Garbage, Scan
 
@@ -60,6 +61,15 @@ def test_what_a_foreign_keyboard_types_is_thrown_away(readers, heard, scanner):
     for _ in range(5):
         readers.turn(0.01)
     assert heard == []
+
+
+def test_a_number_pad_says_six_things_and_types_nothing(readers, heard, scanner):
+    """What plays a pad and types a command is heard only where it pressed one of the pad's keys."""
+    path, end = scanner
+    readers.add("keypad", path)
+    os.write(end, TYPED("rm -rf"))
+    turns(readers, heard, 1)
+    assert heard == [("keypad", Press("choose"))]  # the Enter at its end
 
 
 def test_pulled_half_way_a_scan_is_forgotten(readers, heard, scanner):
