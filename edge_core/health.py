@@ -19,11 +19,16 @@ def answering(settings: Settings) -> frozenset[str]:
     """Return those of "agent", "portal", "kiosk" that answer a question of their own."""
     parts = {"kiosk": _page(settings.kiosk.bind, settings.kiosk.port)}
     if settings.lan.interface or settings.enforcement.mode == "none":
-        parts["portal"] = any(_page(each, settings.portal.port) for each in roles.portal_addresses(settings))
+        parts["portal"] = portal(settings)
     if settings.lan.interface and settings.enforcement.mode == "nftables":
         answer = control.ask(settings.agent_socket, {"op": "status"}, _PATIENCE)
         parts["agent"] = bool(answer and answer.get("ok"))
     return frozenset(name for name, well in parts.items() if well)
+
+
+def portal(settings: Settings) -> bool:
+    """Tell whether the portal's pages answer."""
+    return any(_page(each, settings.portal.port) for each in roles.portal_addresses(settings))
 
 
 def _page(address: str, port: int) -> bool:

@@ -37,6 +37,7 @@ def programs(role: str, settings: Settings) -> list[Program]:
     if gateway and settings.enforcement.mode == "nftables":
         found += [_dnsmasq(settings), _agent(settings), _advertiser(settings)]
         found += [_access_point(settings)] if settings.access_point.interface else []
+        found += [_keepalived(settings)] if settings.ha.peer else []
     if gateway:
         found += _portal(settings)
     if role in ("kiosk", "site"):
@@ -73,7 +74,9 @@ def portal_addresses(settings: Settings) -> list[str]:
         return [settings.portal.bind]
     if settings.enforcement.mode == "none":
         return ["127.0.0.1"]
-    return [str(address.ip) for zone in settings.zones for address in (zone.ipv4, zone.ipv6) if address]
+    # Of a pair the guests' addresses are at the active one alone; here both can be asked whether they are well.
+    own = ["127.0.0.1"] if settings.ha.peer else []
+    return [*own, *(str(address.ip) for zone in settings.zones for address in (zone.ipv4, zone.ipv6) if address)]
 
 
 def _portal(settings: Settings) -> list[Program]:
@@ -103,7 +106,7 @@ def _agent(settings: Settings) -> Program:
 def _broker(settings: Settings) -> Program:
     # A new start would cut every kiosk's connection: only where its own settings have changed.
     concerns = f"{settings.broker} {settings.mqtt}"
-    revoked = settings.broker.lan_revoked if broker.kind() == "mosquitto" else None
+    revoked = [settings.broker.lan_revoked] if settings.broker.lan_revoked and broker.kind() == "mosquitto" else []
     words = broker.command(settings)
     return Program(name="broker", command=words, reread=revoked, at_reload="leave", concerns=concerns)
 
@@ -113,7 +116,7 @@ def _dnsmasq(settings: Settings) -> Program:
     return Program(
         name="dnsmasq",
         command=["dnsmasq", "--keep-in-foreground", f"--conf-file={configuration}"],
-        reread=settings.generated_dir / "dhcp-options",
+        reread=(settings.generated_dir / "dhcp-options", *([settings.hosts_file] if settings.ha.peer else [])),
     )
 
 
@@ -124,6 +127,18 @@ def _access_point(settings: Settings) -> Program:
         command=["hostapd", str(settings.generated_dir / "hostapd.conf")],
         at_reload="leave",
         concerns=f"{settings.access_point} {[(zone.id, zone.interface) for zone in settings.zones]}",
+    )
+
+
+def _keepalived(settings: Settings) -> Program:
+    # A new start hands the addresses over: only where its own settings have changed.
+    run, configuration = settings.run_dir, settings.generated_dir / "keepalived.conf"
+    words = ["keepalived", "--dont-fork", "--vrrp", "--log-console", "--no-syslog", f"--use-file={configuration}"]
+    return Program(
+        name="keepalived",
+        command=[*words, f"--pid={run}/keepalived.pid", f"--vrrp_pid={run}/keepalived-vrrp.pid"],
+        at_reload="leave",
+        concerns=f"{settings.ha} {settings.wan} {[(zone.interface, zone.ipv4, zone.ipv6) for zone in settings.zones]}",
     )
 
 

@@ -24,6 +24,7 @@ from edge_core.settings_sections import (
     Desk,
     Device,
     Enforcement,
+    Ha,
     Kiosk,
     Lan,
     Legal,
@@ -54,6 +55,7 @@ class Settings:
     lan: Lan
     access_point: AccessPoint
     wan: Wan
+    ha: Ha
     uplink: Uplink
     portal: Portal
     kiosk: Kiosk
@@ -133,6 +135,11 @@ class Settings:
         return self.device.state_dir / "dnsmasq.leases"
 
     @property
+    def hosts_file(self) -> Path:
+        """Leases that the other gateway of the pair gave, as dnsmasq reads them."""
+        return self.device.state_dir / "dhcp-hosts"
+
+    @property
     def generated_dir(self) -> Path:
         """Configuration files that Parvis writes for other programs."""
         return self.device.state_dir / "generated"
@@ -149,6 +156,7 @@ SECTIONS: dict[str, type[Any]] = {
     "lan": Lan,
     "access_point": AccessPoint,
     "wan": Wan,
+    "ha": Ha,
     "uplink": Uplink,
     "portal": Portal,
     "kiosk": Kiosk,

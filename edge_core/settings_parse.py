@@ -65,7 +65,7 @@ def country(raw: Any) -> str:
 
 def channel(raw: Any) -> int:
     """Accept a WiFi channel of the bands of 2.4 and 5 GHz."""
-    value = _whole(raw, 1, 177, "a channel from 1 to 13, or from 36 to 177")
+    value = whole(raw, 1, 177, "a channel from 1 to 13, or from 36 to 177")
     if 13 < value < 36:
         raise ValueError("a channel from 1 to 13, or from 36 to 177")
     return value
@@ -73,7 +73,7 @@ def channel(raw: Any) -> int:
 
 def vlan(raw: Any) -> int:
     """Accept a VLAN's number (IEEE 802.1Q), or 0 for none."""
-    return _whole(raw, 0, 4094, "a VLAN's number from 1 to 4094, or 0 for none")
+    return whole(raw, 0, 4094, "a VLAN's number from 1 to 4094, or 0 for none")
 
 
 def hostname(raw: Any) -> str:
@@ -178,22 +178,22 @@ def addresses(raw: Any) -> tuple[Address, ...]:
 
 def port(raw: Any) -> int:
     """Accept a TCP port."""
-    return _whole(raw, 1, 65535, "a port from 1 to 65535")
+    return whole(raw, 1, 65535, "a port from 1 to 65535")
 
 
 def seconds(raw: Any) -> int:
     """Accept a duration of one second to a year."""
-    return _whole(raw, 1, 366 * 86400, "a whole number of seconds, at least 1")
+    return whole(raw, 1, 366 * 86400, "a whole number of seconds, at least 1")
 
 
 def idle(raw: Any) -> int:
     """Accept a duration of up to a year, or 0 for none."""
-    return _whole(raw, 0, 366 * 86400, "a whole number of seconds, or 0 for never")
+    return whole(raw, 0, 366 * 86400, "a whole number of seconds, or 0 for never")
 
 
 def count(raw: Any) -> int:
     """Accept a count."""
-    return _whole(raw, 1, 1_000_000, "a whole number, at least 1")
+    return whole(raw, 1, 1_000_000, "a whole number, at least 1")
 
 
 def bind(raw: Any) -> str:
@@ -208,7 +208,7 @@ def listener(raw: Any) -> tuple[str, int]:
     """Accept an IP address and a port to listen on."""
     host, _, number = raw.rpartition(":") if isinstance(raw, str) else ("", "", "")
     try:
-        return bind(host.removeprefix("[").removesuffix("]")), _whole(number, 0, 65535, "")
+        return bind(host.removeprefix("[").removesuffix("]")), whole(number, 0, 65535, "")
     except ValueError:
         raise ValueError('an address and a port, such as "10.77.0.1:8083"') from None
 
@@ -234,7 +234,8 @@ def when_full(raw: Any) -> str:
     return str(raw)
 
 
-def _whole(raw: Any, least: int, most: int, expected: str) -> int:
+def whole(raw: Any, least: int, most: int, expected: str) -> int:
+    """Accept a whole number in these bounds; `expected` says so."""
     try:
         value = int(raw) if isinstance(raw, (int, str)) and not isinstance(raw, bool) else least - 1
     except ValueError:

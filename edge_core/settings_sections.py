@@ -6,12 +6,13 @@ from __future__ import annotations
 from dataclasses import MISSING, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from edge_core import settings_ha as ha
 from edge_core import settings_parse as parse
 from edge_core import settings_urls as urls
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from ipaddress import IPv4Interface, IPv6Interface
+    from ipaddress import IPv4Address, IPv4Interface, IPv6Interface
     from pathlib import Path
 
 
@@ -87,6 +88,21 @@ class Wan:
     interface: str = _row(parse.interface, "Interface that leads to the Internet.", default="")
     dns: tuple[parse.Address, ...] = _row(parse.addresses, "DNS servers that the gateway asks.", default=())
     second: str = _row(parse.interface, "Second interface to the Internet, for when the first is shut.", default="")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ha:
+    """Two gateways that stand in for each other: the addresses of [lan] and each [[zone]] are then the pair's own."""
+
+    peer: IPv4Address | None = _row(
+        ha.ipv4_address, "The other gateway's address on the link between them; empty: there is no other.",
+        default=None,
+    )  # fmt: skip
+    interface: str = _row(parse.interface, "Interface of that link, which guests can't reach.", default="")
+    router_id: int = _row(ha.router_id, "Number of the pair (VRRP), the same on both.", default=77)
+    interval: int = _row(
+        ha.milliseconds, "Milliseconds between two signs of life; after three the other takes over.", default=200
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

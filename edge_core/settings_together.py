@@ -6,7 +6,7 @@ from __future__ import annotations
 import ipaddress
 from typing import TYPE_CHECKING, Any
 
-from edge_core import settings_zones
+from edge_core import settings_ha, settings_zones
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,8 +26,9 @@ def contradictions(settings: Any) -> Iterator[tuple[str, str, str, str]]:
     outside = [name for name in (settings.wan.interface, settings.wan.second) if name]
     for zone, key, what, remedy in settings_zones.collisions(settings.zones, outside):
         yield (settings_zones.label(zone), key, what, remedy)
-    for key, what, remedy in settings_zones.radio(settings.access_point, settings.zones, outside):
-        yield ("access_point", key, what, remedy)
+    radio = settings_zones.radio(settings.access_point, settings.zones, outside)
+    for section, found in (("access_point", radio), ("ha", settings_ha.pair(settings))):
+        yield from ((section, *each) for each in found)
     if settings.further and not settings.zones:
         yield ("lan", "interface", "is missing", "[lan] is the first zone, [[zone]] the others.")
     if settings.legal.record != "off" and not settings.legal.investigator:

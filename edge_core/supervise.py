@@ -38,8 +38,8 @@ class Program:
     name: str
     command: Sequence[str]
     environment: Mapping[str, str] = field(default_factory=dict)
-    reread: Path | None = None
-    """A file that the program reads again at SIGHUP, which it gets when the file changes."""
+    reread: Sequence[Path] = ()
+    """Files that the program reads again at SIGHUP, which it gets when one of them changes."""
     at_reload: Literal["restart", "hangup", "leave"] = "restart"
     """What makes it read the settings again: a new start, SIGHUP, or nothing as long as this row stays the same."""
     concerns: str = ""
@@ -53,8 +53,8 @@ class _Child:
     started: float = 0.0
     failures: int = 0
     due: float = 0.0
-    read: tuple[int, int] | None = None
-    """What its file looked like when it was last told to read it."""
+    read: Sequence[object] = ()
+    """What its files looked like when it was last told to read them."""
 
 
 def delay_after(failures: int) -> float:
@@ -179,7 +179,7 @@ class Supervisor:
             self._on_start(child.program.name, child.process.pid)
 
     def _tell_changes(self, child: _Child) -> None:
-        """Tell a program that its file has changed."""
+        """Tell a program that one of its files has changed."""
         now_there = _look_of(child.program.reread)
         if child.process and now_there != child.read:
             child.read = now_there
@@ -210,12 +210,16 @@ class Supervisor:
             process.wait()
 
 
-def _look_of(path: Path | None) -> tuple[int, int] | None:
+def _look_of(paths: Sequence[Path]) -> list[tuple[int, int] | None]:
+    return [_state_of(path) for path in paths]
+
+
+def _state_of(path: Path) -> tuple[int, int] | None:
     try:
-        status = path.stat() if path else None
+        status = path.stat()
     except OSError:
         return None
-    return (status.st_mtime_ns, status.st_ino) if status else None
+    return status.st_mtime_ns, status.st_ino
 
 
 def _sleep_until_signal(wake: int, seconds: float) -> None:

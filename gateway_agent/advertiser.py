@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 from edge_core import clock, logs, notify
 from edge_core.settings import require_gateway
-from gateway_agent import announce, network
+from gateway_agent import announce, keepalived, network
 from gateway_agent.control import Control
 from gateway_agent.link import Link
+from gateway_agent.standing import Standing
 
 if TYPE_CHECKING:
     from edge_core.certificate import Verdict
@@ -40,7 +41,12 @@ class Advertiser:
         self._settings = settings
         self._selector = selectors.DefaultSelector()
         self._control = Control(settings.advertiser_socket, {"status": self._status}, self._selector)
-        self._links = [Link(zone, self._selector, random.random) for zone in settings.zones]
+        source = keepalived.link_local(settings)
+        self._links = [Link(zone, self._selector, random.random, source and source.ip) for zone in settings.zones]
+        self._standing = Standing(settings) if settings.ha.peer else None
+        if self._standing:
+            self._selector.register(self._standing, selectors.EVENT_READ, self._stand)
+            self._stand()
         self._verdict: Verdict | None = None
         self._url = ""
         self._seen: object = None
@@ -73,8 +79,19 @@ class Advertiser:
         if moment >= self._due["look"]:
             self._due["look"] = moment + _LOOK_SECONDS
             self._watch(moment)
+            self._look_after()
         for link in self._links:
             link.tend(moment, self._url)
+
+    def _stand(self) -> None:
+        """Speak as the active one of a pair, be silent as the other: what guests were told holds for both."""
+        if self._standing is None:
+            return
+        changed = self._standing.follow()
+        for link in self._links:
+            link.silent = not self._standing.active
+            if changed:
+                link.schedule.changed()
 
     def _watch(self, moment: float) -> None:
         """Judge the certificate when its file has changed, and now and then because time passes."""
@@ -95,6 +112,16 @@ class Advertiser:
             for link in self._links:
                 link.schedule.changed()
 
+    def _look_after(self) -> None:
+        """Say how fit this gateway of a pair is."""
+        if self._standing is None:
+            return
+        self._stand()  # also where the event was lost
+        try:
+            self._standing.look(clock.now())
+        except OSError as error:
+            _log.error("fitness_not_written", reason=error.strerror)
+
     def _tell_operator(self, verdict: Verdict) -> None:
         before = self._verdict
         if before and before.usable == verdict.usable and before.ends_at == verdict.ends_at:
@@ -110,6 +137,7 @@ class Advertiser:
         return {
             "ok": True,
             "announced": self._url,
+            **({"active": self._standing.active} if self._standing else {}),
             "certificate": self._verdict.reason if self._verdict else "",
             "advertisements": sum(link.sent for link in self._links),
             "failures": sum(link.failed for link in self._links),

@@ -17,7 +17,7 @@ from edge_core import clock, gateway_key, logs, netlink, notify
 from edge_core.errors import ConfigurationError, NetworkError, ParvisError
 from edge_core.settings import load, require_gateway
 from edge_core.store import database, followed, site
-from gateway_agent import failover, hostapd, idle, network, nft_state, quota
+from gateway_agent import failover, hostapd, idle, network, nft_state, quota, standing
 from gateway_agent.accounting import Accounting
 from gateway_agent.control import Control
 from gateway_agent.counting import Counting
@@ -79,7 +79,11 @@ class Agent:
         self._due = {"tick": 0.0, "look": 0.0, "probe": clock.monotonic() + _PROBE_SECONDS}
         self.failures: Counter[str] = Counter()
         """Steps that failed, by name."""
-        self._control = Control(settings.agent_socket, {"nudge": self._nudged, "status": self._status}, self._selector)
+        self._control = Control(
+            settings.agent_socket,
+            {"nudge": self._nudged, "status": self._status, "alive": lambda: {"ok": True}},
+            self._selector,
+        )
         self._selector.register(self._accounting, selectors.EVENT_READ, self._accounting.follow)
         for neighbours in self._places.neighbours:
             self._selector.register(neighbours, selectors.EVENT_READ, lambda each=neighbours: self._follow(each))
@@ -122,6 +126,7 @@ class Agent:
             self._step("reconcile", self._reconcile)
             self._step("stations", lambda: self._stations.tend(moment))
             self._step("presence", self._observe)
+            self._step("reserve", lambda: self._enforcement.reserve(clock.now(), moment))
             self._step("legal", lambda: self._recording.tend(moment))
             if self._settings.wan.second:
                 self._step("uplink", self._lead)
@@ -192,7 +197,7 @@ class Agent:
     def _end_idle(self, moment: float) -> None:
         """End the sessions whose device has been silent for as long as the settings allow, all over the site."""
         patience = self._settings.access.idle
-        if patience:
+        if patience and standing.is_active(self._settings):  # the other of a pair sees none of its packets
             ids = [grant.id for grant in self._enforcement.active]
             elsewhere = site.open_usage(self._store) if self._roaming else {}
             sent = {number: self._accounting.total(number).up_packets + elsewhere.get(number, 0) for number in ids}

@@ -79,6 +79,9 @@ def render(settings: Settings, *, lone_user: bool) -> str:
         # Answers go into the walled garden; kept for a minute, so that a garden made anew fills again.
         sets = f"4#inet#{TABLE}#garden4,6#inet#{TABLE}#garden6"
         lines += ["max-cache-ttl=60", *(f"nftset=/{name}/{sets}" for name in names)]
+    if settings.ha.peer:
+        # Without the address it is silent; with it, it keeps what the other of the pair gave (read again at SIGHUP).
+        lines.append(f"dhcp-hostsfile={settings.hosts_file}")
     # The portal's address comes and goes with its certificate, at SIGHUP (RFC 8910).
     lines.append(f"dhcp-optsfile={announce.options_file(settings)}")
     if sixth := [_answers_in(zone.ipv6.network, zone.lease_time) for zone in zones if zone.ipv6]:

@@ -41,7 +41,7 @@ class Enforcement:
         self._settings = settings
         self._store = store
         self._table = Table()
-        self._leases = leases.take_up(settings, clock.now())
+        self._leases = leases.take_up(settings, store, clock.now())
         self._leased: object = None
         self._leases_due = 0.0
         self._wishes = Wishes(settings.zones)
@@ -66,6 +66,10 @@ class Enforcement:
     def addresses(self) -> dict[str, str]:
         """Return a leased address of each MAC."""
         return {lease.mac: str(lease.address) for lease in self._leases.current().values()}
+
+    def reserve(self, now: float, moment: float) -> None:
+        """Of a pair: have dnsmasq keep what the other gave. Raises OSError."""
+        self._leases.reserve(now, moment)
 
     def doubt(self) -> None:
         """Read the kernel's elements again at the next occasion: the wall clock, by which they are judged, was set."""

@@ -1,101 +1,117 @@
 # SPDX-License-Identifier: EUPL-1.2
-"""Reads the leases that dnsmasq writes: which address belongs to which MAC. Names in it are the guests' own words.
+"""Which address belongs to which MAC here: the leases of this gateway, and of a pair those that the other gave.
 
-dnsmasq empties the file and writes it anew, so a full disk leaves it cut short for as long as it is full. Whoever had
-an address therefore keeps it until the lease's own end, or until the file gives the address to somebody else.
+The one that stands by knows them ahead, so that nobody is locked out when it takes over: the rules judge by them, and
+its own dnsmasq gives none of their addresses to anybody else.
 """
 
 from __future__ import annotations
 
-import re
-from ipaddress import AddressValueError, IPv4Address
-from typing import TYPE_CHECKING, NamedTuple
+from ipaddress import IPv4Address
+from typing import TYPE_CHECKING
 
-from edge_core import clock
+from edge_core.leases import Lease, LeasesFile
+from edge_core.store import site_leases
 from gateway_agent.nft_elements import Table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    import sqlite3
+    from collections.abc import Mapping
     from pathlib import Path
 
     from edge_core.settings import Settings
 
-_MAC = re.compile(r"[0-9a-f]{2}(?::[0-9a-f]{2}){5}")
-_FIELDS = 4
-_LONGEST = 16 * 1024 * 1024
-_SETTLED = 0.1
-"""Seconds after which a file that did not change is taken to be whole: dnsmasq rewrites it in place."""
+Leases = dict[IPv4Address, Lease]
+_TIDY_SECONDS = 60.0
+"""Between two writings that only take away: each makes dnsmasq forget the names that it knew."""
 
 
-class Lease(NamedTuple):
-    """An address, its MAC, and when it ends in seconds since 1970 (infinity: never)."""
+class Known:
+    """The leases of this gateway and, of a pair, the other's."""
 
-    mac: str
-    address: IPv4Address
-    ends_at: float
+    def __init__(self, own: LeasesFile, store: sqlite3.Connection | None, hosts: Path) -> None:
+        """`store` is None where this gateway stands alone; `hosts` is the file that dnsmasq reads."""
+        self._own, self._store, self._hosts = own, store, hosts
+        self._told: Leases = {}
+        self._version = self._since = -1
+        self._of: tuple[object, object] = (None, None)
+        self._reserved_of: tuple[object, object] = (None, None)
+        self._joined: Leases = {}
+        self._written: set[str] | None = None
+        self._tidy_due = 0.0
+
+    def current(self) -> Leases:
+        """Return the leases by address: the same object as long as nothing has changed. Raises sqlite3.Error."""
+        own = self._own.current()
+        if self._store is None:
+            return own
+        self._read(self._store)
+        if self._of[0] is not own or self._of[1] is not self._told:
+            self._of, self._joined = (own, self._told), join(own, self._told)
+        return self._joined
+
+    def reserve(self, now: float, moment: float) -> None:
+        """Keep the other's leases from being given to anybody else by our own dnsmasq. Raises OSError."""
+        if self._store is None:
+            return
+        own = self._own.current()
+        if self._reserved_of[0] is own and self._reserved_of[1] is self._told and moment < self._tidy_due:
+            return
+        self._reserved_of = (own, self._told)
+        lines = reservations(own, self._told, now)
+        if self._written is None:
+            self._written = _lines_of(self._hosts)
+        waits, self._tidy_due = moment < self._tidy_due, max(self._tidy_due, moment + _TIDY_SECONDS)
+        if lines == self._written or (waits and lines < self._written):
+            return
+        # In its place: on devices the file is made for the two users that share it.
+        self._hosts.write_text("".join(sorted(lines)), encoding="ascii")
+        self._written, self._tidy_due = lines, moment + _TIDY_SECONDS
+
+    def _read(self, store: sqlite3.Connection) -> None:
+        version = store.execute("PRAGMA data_version").fetchone()[0]
+        if version == self._version:
+            return
+        self._version = version
+        newest = site_leases.newest(store)
+        if newest != self._since:
+            self._since, self._told = newest, {lease.address: lease for lease in site_leases.all_of(store)}
 
 
-def parse(text: str) -> list[Lease]:
-    """Return the IPv4 leases in a dnsmasq lease file: `expiry mac address name client-id` a line (dnsmasq(8)).
+def join(own: Mapping[IPv4Address, Lease], told: Mapping[IPv4Address, Lease]) -> Leases:
+    """Return both by address; where they differ, what lasts longer was said later."""
+    joined = dict(told)
+    for address, lease in own.items():
+        other = joined.get(address)
+        if other is None or lease.ends_at >= other.ends_at:
+            joined[address] = lease
+    return joined
 
-    Lines that are anything else (IPv6, a DUID, a line cut short) are left out. The guest chooses name and client-id,
-    which come after the fields read here and can't move them.
-    """
-    return [lease for line in text.split("\n") if (lease := _lease(line))]
+
+def reservations(own: Mapping[IPv4Address, Lease], told: Mapping[IPv4Address, Lease], now: float) -> set[str]:
+    """Return the lines of dnsmasq's dhcp-hostsfile at `now`: none against a newer lease of our own."""
+    newest: dict[str, float] = {}
+    for lease in own.values():
+        newest[lease.mac] = max(lease.ends_at, newest.get(lease.mac, 0.0))
+    kept: dict[str, Lease] = {}
+    for lease in told.values():
+        mine = own.get(lease.address)
+        contradicted = mine is not None and mine.mac != lease.mac and mine.ends_at >= lease.ends_at
+        moved = newest.get(lease.mac, 0.0) >= lease.ends_at and (mine is None or mine.mac != lease.mac)
+        older = lease.mac in kept and kept[lease.mac].ends_at >= lease.ends_at
+        if lease.ends_at > now and not (contradicted or moved or older):
+            kept[lease.mac] = lease
+    return {f"{lease.mac},{lease.address}\n" for lease in kept.values()}
 
 
-def _lease(line: str) -> Lease | None:
-    words = line.split(" ")
-    if len(words) < _FIELDS or not (words[0].isascii() and words[0].isdigit()) or not _MAC.fullmatch(words[1]):
-        return None
+def _lines_of(path: Path) -> set[str]:
     try:
-        address = IPv4Address(words[2])
-        ends_at = float(words[0][:12])
-    except (AddressValueError, ValueError):
-        return None
-    return Lease(words[1], address, ends_at or float("inf"))
+        return set(path.read_text(encoding="ascii").splitlines(keepends=True))
+    except (OSError, ValueError):
+        return set()
 
 
-class LeasesFile:
-    """The file as last read, and the leases that it has lost before their end."""
-
-    def __init__(self, path: Path, held: Iterable[Lease] = ()) -> None:
-        """Nothing is read yet; `held` are leases known from elsewhere, which the file may take away."""
-        self._path = path
-        self._seen: tuple[int, int, int] | None = None
-        self._settled = False
-        self._leases: dict[IPv4Address, Lease] = {lease.address: lease for lease in held}
-        self._lines: dict[str, Lease | None] = {}
-
-    def current(self) -> dict[IPv4Address, Lease]:
-        """Return the leases by address, those of the file last; a file that can't be read changes nothing."""
-        try:
-            status = self._path.stat()
-            seen = (status.st_ino, status.st_mtime_ns, status.st_size)
-            if seen == self._seen and self._settled:
-                return self._leases
-            with self._path.open("rb") as file:
-                text = file.read(_LONGEST).decode("utf-8", "replace")
-            self._settled = abs(clock.now() - status.st_mtime) > _SETTLED and seen == self._again()
-        except OSError:
-            return self._leases
-        self._seen = seen
-        # A renewal rewrites the whole file: only lines that are new are taken apart.
-        self._lines = {line: self._lines[line] if line in self._lines else _lease(line) for line in text.split("\n")}
-        fresh = {lease.address: lease for lease in self._lines.values() if lease}
-        now = clock.now()
-        lost = {
-            address: lease for address, lease in self._leases.items() if address not in fresh and lease.ends_at > now
-        }
-        self._leases = lost | fresh
-        return self._leases
-
-    def _again(self) -> tuple[int, int, int]:
-        status = self._path.stat()
-        return status.st_ino, status.st_mtime_ns, status.st_size
-
-
-def take_up(settings: Settings, now: float) -> LeasesFile:
+def take_up(settings: Settings, store: sqlite3.Connection, now: float) -> Known:
     """Return the leases of this gateway; those that the rules in the kernel hold and the file has lost are among them.
 
     An agent that starts while the disk is full finds only part of the file. Such a lease lasts as long as a new one.
@@ -110,4 +126,5 @@ def take_up(settings: Settings, now: float) -> LeasesFile:
         elements = {}
     ends_at = now + max(zone.lease_time for zone in settings.zones)
     held = (Lease(key[:6].hex(":"), IPv4Address(key[8:12]), ends_at) for key in elements)
-    return LeasesFile(settings.leases_file, held)
+    file = LeasesFile(settings.leases_file, held)
+    return Known(file, store if settings.ha.peer else None, settings.hosts_file)

@@ -18,6 +18,7 @@ from gateway_agent.overheard import Overheard
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from ipaddress import IPv6Address
 
     from edge_core.settings_sections import Zone
 
@@ -26,6 +27,7 @@ _REOPEN_SECONDS = 2.0
 _ALL_NODES, _ALL_ROUTERS = "ff02::1", "ff02::2"
 _ICMP6_FILTER = 1
 _RECEIVE_HOP_LIMIT, _HOP_LIMIT = 51, 52  # IPV6_RECVHOPLIMIT, IPV6_HOPLIMIT
+_PACKET_INFO = 50  # IPV6_PKTINFO
 _BUDGET = 64
 """Solicitations read at once: a flood of them must not keep us from the rest."""
 
@@ -33,9 +35,17 @@ _BUDGET = 64
 class Link:
     """What is held open on one zone's interface."""
 
-    def __init__(self, zone: Zone, selector: selectors.BaseSelector, chance: Callable[[], float]) -> None:
-        """Open nothing yet."""
-        self.zone = zone
+    def __init__(
+        self,
+        zone: Zone,
+        selector: selectors.BaseSelector,
+        chance: Callable[[], float],
+        source: IPv6Address | None = None,
+    ) -> None:
+        """Open nothing yet. `source`: the link-local address to speak from; None: the interface's own."""
+        self.zone, self._source = zone, source
+        self.silent = False
+        """Whether another gateway speaks for this one."""
         self.schedule = ra.Schedule(chance)
         self.sent = self.failed = 0
         self.overheard: Overheard | None = None
@@ -51,14 +61,14 @@ class Link:
     @property
     def due(self) -> float:
         """The moment at which something is to be done next."""
-        return min(self._open_due, self.schedule.due) if self._radio else self._open_due
+        return min(self._open_due, self.schedule.due) if self._radio and not self.silent else self._open_due
 
     def tend(self, moment: float, url: str) -> None:
         """Open what is not open, say what is due."""
         if moment >= self._open_due:
             self._open_due = moment + _REOPEN_SECONDS
             self._open()
-        if self._radio and moment >= self.schedule.due:
+        if self._radio and not self.silent and moment >= self.schedule.due:
             self._speak(moment, url)
 
     def close(self) -> None:
@@ -100,7 +110,7 @@ class Link:
                 return
             address = sender[0].partition("%")[0]
             nameless = address == "::"
-            if ra.solicits(message, _hop_limit(extra), nameless=nameless):
+            if not self.silent and ra.solicits(message, _hop_limit(extra), nameless=nameless):
                 self.schedule.asked("" if nameless else address, clock.monotonic())
 
     def _overhear(self) -> None:
@@ -129,7 +139,7 @@ class Link:
         if self._radio is None:
             return
         try:
-            self._radio.sendto(message, (receiver, 0, 0, scope))
+            self._radio.sendmsg([message], _from(self._source, scope), 0, (receiver, 0, 0, scope))
             self.sent += 1
         except OSError as error:
             if receiver == _ALL_NODES:
@@ -174,6 +184,11 @@ def open_radio(interface: str) -> socket.socket:
         radio.close()
         raise
     return radio
+
+
+def _from(source: IPv6Address | None, scope: int) -> list[tuple[int, int, bytes]]:
+    """Return what makes a message come from `source` (RFC 3542 section 6.2)."""
+    return [(socket.IPPROTO_IPV6, _PACKET_INFO, source.packed + struct.pack("=I", scope))] if source else []
 
 
 def say_farewell(zone: Zone) -> bool:

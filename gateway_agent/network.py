@@ -53,6 +53,9 @@ def sysctls(settings: Settings) -> list[Sysctl]:
         Sysctl("net/netfilter/nf_conntrack_acct", "1"),
         Sysctl("net/netfilter/nf_conntrack_events", "1"),
     ]
+    if settings.ha.peer:
+        # The portal listens on the pair's addresses also where the other has them.
+        wanted += [Sysctl(f"net/ipv{version}/ip_nonlocal_bind", "1", essential=True) for version in (4, 6)]
     for zone in settings.zones:
         wanted += _of_guests(zone)
     if any(zone.ipv6 for zone in settings.zones):
@@ -132,7 +135,7 @@ def prepare(settings: Settings, note: Path) -> None:
                 if zone.isolation:
                     isolate(kernel, zone.interface, changes, note)
                 for address in (zone.ipv4, zone.ipv6):
-                    if address:
+                    if address and not settings.ha.peer:  # those of a pair are keepalived's to give
                         _give(kernel, zone.interface, address, changes, note)
 
 

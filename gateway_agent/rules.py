@@ -60,7 +60,7 @@ def stored_wish(used: Settings) -> Elements:
         return {}
     try:
         wishes = Wishes(used.zones)
-        held = leases.take_up(used, now).current().values()
+        held = leases.take_up(used, store, now).current().values()
         wishes.update(followed.changed(store, None)[0], holders(held, now), now)
         return reconcile.elements(wishes.all().values(), followed.blocked(store))
     finally:

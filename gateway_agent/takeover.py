@@ -13,7 +13,18 @@ from typing import TYPE_CHECKING
 from edge_core import clock, logs
 from edge_core.errors import NetworkError
 from edge_core.settings import require_gateway
-from gateway_agent import announce, dnsmasq, failover, hostapd, link, network, nft_load, rules, shaping
+from gateway_agent import (
+    announce,
+    dnsmasq,
+    failover,
+    hostapd,
+    keepalived,
+    link,
+    network,
+    nft_load,
+    rules,
+    shaping,
+)
 from gateway_agent.conntrack import Conntrack
 
 if TYPE_CHECKING:
@@ -27,11 +38,13 @@ def setup(settings: Settings) -> None:
     require_gateway(settings)
     network.require(settings)
     dnsmasq.require()
+    keepalived.require(settings)
     hostapd.write(settings)
     rules.ensure(settings, lambda: rules.stored_wish(settings))
     network.prepare(settings, network.note_of(settings))
     announce.write(settings, announce.address(settings, announce.judge(settings, clock.now())))
     dnsmasq.write(settings)
+    keepalived.write(settings)
 
 
 def clear(settings: Settings) -> list[str]:
@@ -39,7 +52,7 @@ def clear(settings: Settings) -> list[str]:
 
     Forwarding and addresses go before the rules: at no moment does the host forward for guests without them.
     """
-    for zone in settings.zones:
+    for zone in settings.zones if settings.ha.peer is None else ():  # of a pair the other goes on, under this address
         if not link.say_farewell(zone):
             _log.warning("farewell_not_said", interface=zone.interface)
     left = network.take_back(network.note_of(settings))
@@ -58,6 +71,7 @@ def clear(settings: Settings) -> list[str]:
         settings.generated_dir / "dnsmasq.conf",
         announce.options_file(settings),
         hostapd.path_of(settings),
+        keepalived.path_of(settings),
     ):
         written.unlink(missing_ok=True)
     return left

@@ -16,9 +16,9 @@ from gateway_agent.shaping import Lane
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from edge_core.leases import Lease
     from edge_core.settings_sections import Zone
     from edge_core.store.followed import Permit
-    from gateway_agent.leases import Lease
 
 _MINORS = 0xFFF0  # classes that an interface may have, some left for others
 _NONE: frozenset[bytes] = frozenset()

@@ -14,6 +14,7 @@ wanted="nftables:nft dnsmasq-base:dnsmasq iproute2:ip mosquitto:mosquitto udhcpc
 #   isc-dhcp-client, dhcpcd-base, ndisc6, network-manager, firefox-esr: real systems that detect a portal
 #   nginx-light: the portal's front on devices                 systemd: checks our units
 #   hostapd: reads our access point's configuration
+#   keepalived: moves the addresses of a pair of gateways
 #   umockdev, e2fsprogs: devices that aren't there             gcc: the shim that cuts the power
 #   espeak-ng: the kiosk speaks
 #   xvfb, xdotool: real keys for the kiosk's real browser, to look for ways out of it
@@ -22,9 +23,11 @@ wanted="nftables:nft dnsmasq-base:dnsmasq iproute2:ip mosquitto:mosquitto udhcpc
 [ "${1:-demo}" != test ] || wanted="$wanted conntrack:conntrack tcpdump:tcpdump curl:curl iputils-ping:ping
         gcc:cc umockdev:umockdev-wrapper e2fsprogs:mkfs.ext4 isc-dhcp-client:dhclient dhcpcd-base:dhcpcd ndisc6:rdisc6
         network-manager:NetworkManager dbus-daemon:dbus-daemon firefox-esr:firefox-esr nginx-light:nginx
-        systemd:systemd-analyze prometheus:promtool xvfb:Xvfb xdotool:xdotool espeak-ng:espeak-ng"
+        systemd:systemd-analyze keepalived:keepalived prometheus:promtool xvfb:Xvfb xdotool:xdotool espeak-ng:espeak-ng"
+#   keepalived: a pair of gateways
 #   wrk: many guests at once                                   npm: fetches Lighthouse
-[ "${1:-demo}" != bench ] || wanted="$wanted nginx-light:nginx wrk:wrk npm:npm"
+[ "${1:-demo}" != bench ] || wanted="$wanted nginx-light:nginx keepalived:keepalived
+        wrk:wrk npm:npm"
 # The long tests also run a cluster.
 [ -z "${PARVIS_SOAK:-}" ] || wanted="$wanted nats-server:nats-server postgresql:psql"
 

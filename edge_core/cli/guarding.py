@@ -35,6 +35,7 @@ def gather(settings: Settings, agent: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "announced": advertiser.get("announced", ""),
         "certificate": verdict.reason,
+        "active": advertiser.get("active"),
         "redirected": front.get("redirected", 0),
         "refused": refused,
         "rogues": advertiser.get("rogues", []),

@@ -59,6 +59,8 @@ def status(config: str, *, as_json: bool) -> None:
     table.add_row(
         "Refused", ", ".join(f"{name} {count}" for name, count in facts["refused"].items() if count) or "nothing"
     )
+    if facts["active"] is not None:
+        table.add_row("Pair", "has the guests' addresses" if facts["active"] else "stands by")
     for name, gateway in facts["gateways"].items():
         told = "[red]has another key[/]" if gateway["other_key"] else f"heard {gateway['seconds']} s ago"
         table.add_row(f"Gateway {name}", told)

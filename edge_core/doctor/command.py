@@ -13,7 +13,7 @@ from rich.markup import escape  # what was seen may hold brackets, such as [lan]
 from rich.table import Table
 
 from edge_core.cli import options
-from edge_core.doctor import checks, gateways, kiosk
+from edge_core.doctor import checks, gateways, kiosk, pair
 from edge_core.settings import Settings, load
 
 if TYPE_CHECKING:
@@ -49,5 +49,5 @@ def findings(role: str, settings: Settings) -> list[Finding]:
         chosen = [*(checks.GATEWAY if enforced else (checks.portal,)), *chosen]
     found = [check(settings) for check in chosen]
     if role in ("gateway", "site"):
-        found += gateways.checks(settings)
+        found += [*gateways.checks(settings), *pair.checks(settings)]
     return [*kiosk.checks(settings), *found] if role in ("kiosk", "site") else found

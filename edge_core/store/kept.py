@@ -93,6 +93,12 @@ OTHERS = (
         until="the end of the lease (`[lan] lease_time`)",
     ),
     Kept(
+        data="address of a device (MAC) with the lease that the other gateway of a pair gave it; sealed on its way",
+        purpose="taking over from that gateway without shutting anybody out",
+        place="edge.db, `site_leases`; dhcp-hosts",
+        until="the end of the lease, and a minute",
+    ),
+    Kept(
         data="address of a device that is shut out",
         purpose="keeping it out, by the operator's decision",
         place="edge.db, `blocks`",

@@ -8,74 +8,18 @@ from uuid import uuid4
 
 from sqlite_utils.migrations import Migrations
 
-from edge_core.store import schema_site
+from edge_core.store import schema_first, schema_site
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
 
 edge = Migrations("edge")
 
-_FIRST = """
-CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
-
--- A grant is the wish that a device be online; its id is the conntrack mark of the device's flows.
-CREATE TABLE grants (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    session TEXT NOT NULL UNIQUE,
-    mac TEXT NOT NULL,
-    plan TEXT NOT NULL,
-    created_at REAL NOT NULL,
-    expires_at REAL NOT NULL,
-    ended_at REAL,
-    end_reason TEXT
-) STRICT;
--- A device has one grant at a time, whatever two requests at once may try.
-CREATE UNIQUE INDEX grants_open ON grants (mac) WHERE ended_at IS NULL;
-
--- What a session has used; `closed` once its end was told.
-CREATE TABLE usage (
-    grant_id INTEGER PRIMARY KEY REFERENCES grants (id),
-    up_bytes INTEGER NOT NULL DEFAULT 0,
-    up_packets INTEGER NOT NULL DEFAULT 0,
-    down_bytes INTEGER NOT NULL DEFAULT 0,
-    down_packets INTEGER NOT NULL DEFAULT 0,
-    updated_at REAL NOT NULL,
-    closed INTEGER NOT NULL DEFAULT 0
-) STRICT;
-
--- AUTOINCREMENT: a number is never used twice, even when the newest row was deleted.
-CREATE TABLE outbox (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT,
-    class TEXT NOT NULL,
-    type TEXT NOT NULL,
-    body TEXT NOT NULL
-) STRICT;
-CREATE TABLE account (
-    class TEXT PRIMARY KEY,
-    created INTEGER NOT NULL DEFAULT 0,
-    acked INTEGER NOT NULL DEFAULT 0,
-    dropped INTEGER NOT NULL DEFAULT 0
-) STRICT, WITHOUT ROWID;
-
-CREATE TABLE requests (
-    id TEXT PRIMARY KEY,
-    kind TEXT NOT NULL,
-    subject TEXT NOT NULL,
-    data TEXT NOT NULL,
-    place TEXT NOT NULL,
-    state TEXT NOT NULL,
-    reason TEXT,
-    reference TEXT,
-    created_at REAL NOT NULL,
-    updated_at REAL NOT NULL
-) STRICT, WITHOUT ROWID;
-"""
-
 
 @edge()
 def m001_first(db: Database) -> None:
     """Create the tables and draw this database's epoch: a new one for each new file, so that numbers never clash."""
-    for statement in _FIRST.split(";\n"):
+    for statement in schema_first.FIRST.split(";\n"):
         if statement.strip():
             db.execute(statement)
     db.execute("INSERT INTO meta (key, value) VALUES ('epoch', ?)", [uuid4().hex])
@@ -318,3 +262,10 @@ def m081_site(db: Database) -> None:
     db.execute(
         f"CREATE TRIGGER vouchers_change AFTER UPDATE ON vouchers WHEN NEW.revision = OLD.revision BEGIN {number}"
     )
+
+
+@edge()
+def m090_pair(db: Database) -> None:
+    """Keep the leases that the other gateway of a pair told; `change` numbers what is new for the agent."""
+    for statement in schema_site.PAIR:
+        db.execute(statement)

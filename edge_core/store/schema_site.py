@@ -34,3 +34,9 @@ STATEMENTS = (
     """CREATE TABLE site_blocks (device BLOB PRIMARY KEY, blocked INTEGER NOT NULL, version INTEGER NOT NULL,
     gateway TEXT NOT NULL) STRICT, WITHOUT ROWID""",
 )
+PAIR = (
+    # The leases that the other gateway of a pair gave; `change` numbers what is new for the agent. Step m090.
+    """CREATE TABLE site_leases (address TEXT PRIMARY KEY, mac TEXT NOT NULL, ends_at REAL NOT NULL,
+    change INTEGER NOT NULL) STRICT, WITHOUT ROWID""",
+    "CREATE INDEX site_leases_change ON site_leases (change)",
+)

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 from edge_core import gateways_heard, logs
 from edge_core.gateway_key import OtherKeyError
 from edge_core.gateways_heard import Heard
-from edge_core.store import site
+from edge_core.leases import LeasesFile
+from edge_core.store import site, site_leases
 from edge_core.store.database import write
 from sync.site import told as own
 from sync.site.wire import Told, in_parts, pack, unpack
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from edge_core.gateway_key import GatewayKey
+    from edge_core.leases import Lease
     from edge_core.settings import Settings
 
 _log = logs.get(__name__)
@@ -55,6 +57,7 @@ class Gateways:
         self._since = own.Since()
         self._due = {"whole": 0.0, "slow": 0.0, "block": 0.0, "state": 0.0}
         self._last_whole = float("-inf")
+        self._leases = LeasesFile(settings.leases_file) if settings.ha.peer else None
 
     def again(self) -> None:
         """Begin anew: what was on its way may be lost."""
@@ -79,6 +82,7 @@ class Gateways:
             self._due["slow"] = moment + _SLOW_SECONDS
             with write(self._connection):
                 site.tidy(self._connection, self._wall())
+                site_leases.tidy(self._connection, self._wall())
                 own.adopt_old_blocks(self._connection, self._key, self._name)
         if not connected:
             return []
@@ -95,6 +99,7 @@ class Gateways:
         told = Told()
         told.sessions = own.sessions(self._connection, self._key, self._since, now)
         told.vouchers = own.vouchers(self._connection, self._since)
+        told.leases = own.leases(self._leases, self._since, now, moment) if self._leases else []
         if moment >= self._due["block"] or not self._since.blocks:
             self._due["block"] = moment + _BLOCK_SECONDS
             told.blocks = own.blocks(self._connection, self._since)
@@ -104,6 +109,7 @@ class Gateways:
     def _pack(self, told: Told) -> bytes:
         self._number += 1
         told.life, told.number = self._life, self._number
+        told.pair = self._settings.ha.router_id if told.leases else 0
         self.counts["told"] += 1
         return pack(self._key, self._name, told, self._wall())
 
@@ -168,6 +174,12 @@ class Gateways:
         site.merge_vouchers(self._connection, told.vouchers)
         for block in told.blocks:
             site.merge_block(self._connection, block)
+        if self._leases and told.pair == self._settings.ha.router_id:
+            site_leases.merge(self._connection, [lease for lease in told.leases if self._is_ours(lease)])
+
+    def _is_ours(self, lease: Lease) -> bool:
+        """Tell whether a lease is of addresses that the pair gives."""
+        return any(zone.dhcp_range[0] <= lease.address <= zone.dhcp_range[1] for zone in self._settings.zones)
 
     def _keep_state(self, moment: float) -> None:
         """Note whom we heard; telling people is not the work, so a full disk hinders nothing."""

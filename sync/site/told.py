@@ -12,11 +12,16 @@ from edge_core.store.site import SiteBlock, SiteSession, SiteVoucher
 
 if TYPE_CHECKING:
     import sqlite3
+    from ipaddress import IPv4Address
 
     from edge_core.gateway_key import GatewayKey
+    from edge_core.leases import Lease, LeasesFile
 
 _SITE_WIDE = re.compile(r"voucher:[0-9a-f]{32}|person:.+")
 _USAGE_SECONDS = 10.0
+_RENEWALS_SECONDS = 30.0
+"""A new lease is told at once; that one lasts longer can wait: of a thousand guests one renews each second."""
+_LONGEST_LEASE = 400 * 86400.0
 _GRANT = (
     "session, mac, plan, created_at, expires_at, end_reason, rate_up, rate_down, quota, holder, devices, extended,"
     " zone, revision, ended_at"
@@ -32,6 +37,9 @@ class Since:
     vouchers: int = 0
     blocks: dict[bytes, SiteBlock] = field(default_factory=dict)
     usage: dict[str, int] = field(default_factory=dict)
+    leases: dict[IPv4Address, Lease] = field(default_factory=dict)
+    leases_seen: object = None
+    renewals_due: float = float("-inf")
     _usage_due: float = float("-inf")
 
     def usage_is_due(self, moment: float) -> bool:
@@ -113,3 +121,20 @@ def usage(connection: sqlite3.Connection, since: Since) -> list[tuple[str, int]]
     ]
     since.usage.update(told)
     return told
+
+
+def leases(file: LeasesFile, since: Since, now: float, moment: float) -> list[Lease]:
+    """Return the leases given here that are news to the other gateway of the pair."""
+    current, late = file.current(), moment >= since.renewals_due
+    if current is since.leases_seen and not late:
+        return []
+    since.leases_seen = current
+    if late:
+        since.renewals_due = moment + _RENEWALS_SECONDS
+    found = []
+    for address, lease in current.items():
+        old = since.leases.get(address)
+        if lease.ends_at > now and (old is None or old.mac != lease.mac or (late and old.ends_at < lease.ends_at)):
+            since.leases[address] = lease
+            found.append(lease._replace(ends_at=min(lease.ends_at, now + _LONGEST_LEASE)))
+    return found

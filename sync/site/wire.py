@@ -12,9 +12,11 @@ import math
 import re
 import zlib
 from dataclasses import dataclass, field
+from ipaddress import IPv4Address
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from edge_core.checked import LARGEST, limit, matching, whole
+from edge_core.leases import MAC, Lease
 from edge_core.store.grants import VOUCHER
 from edge_core.store.site import SiteBlock, SiteSession, SiteVoucher
 
@@ -45,6 +47,9 @@ class Told:
     usage: list[tuple[str, int]] = field(default_factory=list)
     vouchers: list[SiteVoucher] = field(default_factory=list)
     blocks: list[SiteBlock] = field(default_factory=list)
+    pair: int = 0
+    """Number of the pair (`[ha] router_id`) whose other gateway the leases are for; 0: there is none."""
+    leases: list[Lease] = field(default_factory=list)
     refused: int = 0
     """Rows that made no sense."""
 
@@ -60,6 +65,8 @@ def pack(key: GatewayKey, sender: str, told: Told, now: float) -> bytes:
         "usage": told.usage,
         "vouchers": [[each.digest.hex(), *each[1:]] for each in told.vouchers],
         "blocks": [[each.device.hex(), *each[1:]] for each in told.blocks],
+        "pair": told.pair,
+        "leases": [[each.mac, str(each.address), each.ends_at] for each in told.leases],
     }
     return key.seal(zlib.compress(json.dumps(body, separators=(",", ":")).encode(), 1), sender)
 
@@ -78,6 +85,9 @@ def unpack(key: GatewayKey, sender: str, payload: bytes, now: float) -> Told:
     told.usage = _rows(told, body.get("usage"), lambda row: (_subject(row[0]), whole(row[1])))
     told.vouchers = _rows(told, body.get("vouchers"), lambda row: _voucher(row, moved))
     told.blocks = _rows(told, body.get("blocks"), _block)
+    # A release that knows no pairs says nothing of them.
+    told.pair = whole(body.get("pair", 0), 0, 255)
+    told.leases = _rows(told, body.get("leases", []), lambda row: _lease(row, moved, now))
     return told
 
 
@@ -156,6 +166,13 @@ def _block(row: list[Any]) -> SiteBlock:
     )
 
 
+def _lease(row: list[Any], moved: float, now: float) -> Lease:
+    mac, address, ends_at = row
+    if not isinstance(address, str):
+        raise ValueError("no address")  # noqa: TRY004
+    return Lease(matching(MAC, mac), IPv4Address(address), min(_moment(ends_at) + moved, now + _LONGEST_TIME))
+
+
 def _subject(raw: Any) -> str:
     return matching(_HOLDER, raw) if isinstance(raw, str) and raw.startswith(VOUCHER) else matching(_UUID, raw)
 
@@ -174,7 +191,7 @@ def _moment(raw: Any) -> float:
 
 def in_parts(told: Told, most: int) -> Iterable[Told]:
     """Split what is to be told into messages of at most `most` rows each."""
-    for name in ("blocks", "vouchers", "sessions", "usage"):
+    for name in ("leases", "blocks", "vouchers", "sessions", "usage"):
         rows = getattr(told, name)
         for start in range(0, len(rows), most):
             yield Told(**{name: rows[start : start + most]})

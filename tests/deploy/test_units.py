@@ -32,6 +32,7 @@ PROGRAMS = (
     "opt/parvis/screen/start",
     "usr/sbin/dnsmasq",
     "usr/sbin/hostapd",
+    "usr/sbin/keepalived",
     "usr/sbin/nginx",
     "usr/bin/pkill",
     "bin/kill",
@@ -148,10 +149,11 @@ def test_nothing_waits_for_clock_or_network(name):
 
 
 def test_only_those_that_must_hold_a_capability():
-    """CAP_NET_ADMIN belongs to the agent, its set-up, dnsmasq and a radio's hostapd; nobody else has."""
+    """CAP_NET_ADMIN belongs to the agent, its set-up, dnsmasq, hostapd and keepalived; nobody else has."""
     holders = {name: value(name, "CapabilityBoundingSet") for name in SERVICES if value(name, "CapabilityBoundingSet")}
     assert {name for name, caps in holders.items() if "CAP_NET_ADMIN" in caps} == {
         "parvis-agent.service", "parvis-setup.service", "parvis-dnsmasq.service", "parvis-access-point.service",
+        "parvis-keepalived.service",
     }  # fmt: skip
     others = set(holders) - {name for name, caps in holders.items() if "NET_ADMIN" in caps}
     assert {name: holders[name] for name in others} == {

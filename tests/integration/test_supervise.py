@@ -29,7 +29,7 @@ def note(name, pid):
     with (folder / "pids").open("a") as file:
         file.write(f"{pid}\\n")
 command = ["sh", "-c", sys.argv[2]]
-Supervisor([Program(name="sleeper", command=command, reread=folder / "options")], note).run()
+Supervisor([Program(name="sleeper", command=command, reread=[folder / "options"])], note).run()
 """
 
 

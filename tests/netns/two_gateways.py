@@ -49,6 +49,11 @@ class Gateway(Zone):
 
         self.settings = load(self.config)
 
+    @property
+    def portal_at(self):
+        """An address at which this gateway's portal answers, whoever has the guests' addresses."""
+        return "127.0.0.1" if self.settings.ha.peer else self.V4
+
     def start_whole(self):
         self.start_internet()
         self.start_product()
@@ -61,7 +66,8 @@ class Gateway(Zone):
         until(lambda: self._probe() not in ("", "000"), 120, "the portal")
 
     def _probe(self):
-        words = ("curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "--noproxy", "*", f"http://{self.V4}:8080/x")
+        words = ("curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "--noproxy", "*")
+        words += (f"http://{self.portal_at}:8080/x",)
         return run("ip", "netns", "exec", self.gateway, *words, check=False).stdout
 
     def status(self):

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_core import clock
-from gateway_agent.leases import Lease, LeasesFile, parse
+from edge_core.leases import Lease, LeasesFile, parse
 
 GOOD = "1795430000 02:50:00:00:00:01 10.77.0.10 phone 01:02:50:00:00:00:01"
 

@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_core.errors import StoreError
+from edge_core.leases import Lease
 from edge_core.settings import load
 from edge_core.store import database
 from edge_core.store.followed import Permit
 from gateway_agent import quota, timekeeping
-from gateway_agent.leases import Lease
 from gateway_agent.nft_ruleset import LIVE, SHAPED
 from gateway_agent.timekeeping import Note
 from gateway_agent.wishes import Wishes, holders
