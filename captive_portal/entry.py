@@ -13,6 +13,8 @@ from edge_core import control, legal, logs
 from edge_core.store import grants
 
 if TYPE_CHECKING:
+    import sqlite3
+
     from werkzeug import Response
 
     from edge_core.store.grants import Grant, Holder, Limits
@@ -34,12 +36,12 @@ def grant(plan: str, seconds: float, limits: Limits, holder: Holder | None) -> G
     """Write the grant of this device, which the caller knows to be on the guests' network."""
     house, here = visit.house(), visit.current()
     legal.require_open(house.settings, house.now())
-    made = grants.accept(
-        *(house.edge(), here.client.mac or "", plan, max(1, int(seconds)), house.now()),
-        limits=limits,
-        holder=holder,
-        zone=here.client.zone,
-    )
+    mac, zone, now = here.client.mac or "", here.client.zone, house.now()
+
+    def accept(store: sqlite3.Connection) -> Grant:
+        return grants.accept(store, mac, plan, max(1, int(seconds)), now, limits=limits, holder=holder, zone=zone)
+
+    made = house.together.write(house.edge(), accept)  # a crowd that joins at once waits for few flushes
     _log.info("access_granted", session=made.session, plan=made.plan)
     return made
 

@@ -14,6 +14,7 @@ from captive_portal.limits import Limits
 from edge_core import logs, uplink
 from edge_core.errors import StoreError
 from edge_core.store import database, grants
+from edge_core.store.together import Together
 
 if TYPE_CHECKING:
     import sqlite3
@@ -42,6 +43,7 @@ class House:
     now: Callable[[], float]
     provider: Provider | None = None
     limits: Limits = field(default_factory=Limits)
+    together: Together = field(default_factory=Together)
     _local: threading.local = field(default_factory=threading.local)
 
     @property

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _log = logs.get(__name__)
 _BUSY_MS = 5000
+_WHOLE = ("BEGIN IMMEDIATE", "COMMIT", ("ROLLBACK",))
+_PART = ("SAVEPOINT part", "RELEASE part", ("ROLLBACK TO part", "RELEASE part"))
 _FULL = "There is no room left. Free some on that file system; nothing that was promised is lost."
 
 
@@ -68,15 +70,18 @@ def open_edge(path: Path) -> sqlite3.Connection:
 def write(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
     """Hold the write lock for the block: all of it is committed, or none.
 
+    Inside another `write` it is a part of that one (a savepoint): undone by itself, committed with the whole.
     Raises StoreError where the disk is full or the database stays locked; nothing is written then.
     """
+    begin, end, undo = _PART if connection.in_transaction else _WHOLE
     try:
-        connection.execute("BEGIN IMMEDIATE")
+        connection.execute(begin)
         yield connection
-        connection.execute("COMMIT")
+        connection.execute(end)
     except BaseException as error:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
+        if connection.in_transaction:  # a full disk may have undone the whole already
+            for words in undo:
+                connection.execute(words)
         if isinstance(error, sqlite3.OperationalError):
             raise _explain_write(error) from error
         raise
