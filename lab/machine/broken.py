@@ -8,6 +8,8 @@ import tarfile
 import zipfile
 from pathlib import Path
 
+_PAGES = ("captive_portal/wsgi.py", "kiosk/wsgi.py")
+
 
 def twin(bundle: Path, folder: Path) -> Path:
     """Return a copy of a bundle under another release's name."""
@@ -15,7 +17,7 @@ def twin(bundle: Path, folder: Path) -> Path:
 
 
 def release(bundle: Path, folder: Path) -> Path:
-    """Return a copy of a bundle whose portal can't start; its name is another release's."""
+    """Return a copy of a bundle whose portal and kiosk can't start; its name is another release's."""
     target = folder / re.sub(r"-[0-9a-f]{8}-", "-0badc0de-", bundle.name)
     with tarfile.open(bundle) as good, tarfile.open(target, "w") as bad:
         for member in good.getmembers():
@@ -32,6 +34,5 @@ def _broken(wheel: bytes) -> bytes:
     out = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(wheel)) as good, zipfile.ZipFile(out, "w") as bad:
         for name in good.namelist():
-            data = good.read(name)
-            bad.writestr(name, b"raise SystemExit('broken on purpose')\n" if name == "captive_portal/wsgi.py" else data)
+            bad.writestr(name, b"raise SystemExit('broken on purpose')\n" if name in _PAGES else good.read(name))
     return out.getvalue()

@@ -17,7 +17,7 @@ from pathlib import Path
 from lab import talk
 from lab.machine.cables import Cables
 from lab.phone import lease, real_dhcp
-from lab.phone.robot import Page, Robot
+from lab.phone.robot import Page, Robot, UnresolvedError
 
 ROOT = Path(__file__).parents[2]
 HELLO = "The Internet says hello."
@@ -58,7 +58,7 @@ class Guest:
         """Tell whether the Internet itself answers within so many seconds, and after how many."""
         began = time.monotonic()
         while True:
-            with suppress(OSError):
+            with suppress(OSError, UnresolvedError):
                 if HELLO in self._robot.fetch(url).text:
                     return {"online": True, "seconds": time.monotonic() - began}
             if time.monotonic() - began > seconds:
@@ -72,7 +72,7 @@ class Guest:
         while time.monotonic() < end:
             try:
                 outcome = str(self._robot.fetch(url).status)
-            except OSError as error:
+            except (OSError, UnresolvedError) as error:
                 outcome = type(error).__name__
             found[outcome] = found.get(outcome, 0) + 1
             time.sleep(0.06)  # below what the front allows one guest

@@ -37,6 +37,14 @@ if TYPE_CHECKING:
     from sync.release.shelf import Shelf
     from sync.release.trial import Outcome
 
+# Debian's programs: a restart would have guests look for their WiFi or names again, or a pair change places, so they
+# get one only where the new release's set-up wrote them something else to read. The front reads nothing of a release.
+_READ = {
+    "parvis-access-point.service": "hostapd.conf",
+    "parvis-dnsmasq.service": "dnsmasq.conf",
+    "parvis-keepalived.service": "keepalived.conf",
+}
+_KEPT = "parvis-front.service"
 _URL = "carried://here"
 _PIECE = 256 << 10
 _log = logs.get(__name__)
@@ -76,13 +84,21 @@ class Device:
         build.build(bundle, folder)
 
     def restart(self) -> None:
-        """Restart what is enabled, in the order that the units themselves say; the packet filter stays as it is."""
+        """Restart what the release changes, in the order that the units say; the packet filter stays as it is."""
         _log.info("services_restart")
-        subprocess.run(["systemctl", "try-restart", *self._units], check=False, timeout=120)
+        before = self._written()
+        _restart([name for name in self._units if name not in _READ and name != _KEPT])
+        after = self._written()
+        _restart([name for name in self._units if name in _READ and before[name] != after[name]])
 
     def trouble(self) -> str:
         """Wait until the device is well."""
         return gate.trouble(self._settings, self._before, self._units)
+
+    def _written(self) -> dict[str, bytes]:
+        """Return what the set-up wrote for each of Debian's programs; nothing where there is none."""
+        files = {name: self._settings.generated_dir / file for name, file in _READ.items()}
+        return {name: file.read_bytes() if file.exists() else b"" for name, file in files.items()}
 
 
 def run(settings: Settings, shelf: Shelf) -> Outcome | None:
@@ -197,3 +213,8 @@ def _alone(shelf: Shelf) -> Iterator[None]:
                 "Another release is being installed.", remedy="Wait for it: parvis release status."
             ) from error
         yield
+
+
+def _restart(names: list[str]) -> None:
+    if names:
+        subprocess.run(["systemctl", "try-restart", *names], check=False, timeout=120)

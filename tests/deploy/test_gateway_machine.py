@@ -3,14 +3,10 @@
 
 from __future__ import annotations
 
-import http.server
 import json
 import os
-import threading
 import time
-from contextlib import contextmanager
-from functools import partial
-from pathlib import Path
+import urllib.request
 from types import SimpleNamespace
 
 import pytest
@@ -25,8 +21,8 @@ SERVICES = (
     "parvis-portal",
     "parvis-front",
     "parvis-sync",
+    "parvis-management",
 )
-ROOT = Path(__file__).parents[2]
 SUITE = os.environ.get("PARVIS_SUITE", "bookworm")
 UNITS = (*SERVICES, "parvis-migrate", "parvis-setup")
 PROBE = "http://connectivitycheck.gstatic.com/generate_204"
@@ -34,54 +30,26 @@ ELSEWHERE = "http://www.example.org/"
 PAUSE = 45  # seconds in which a unit has to be back
 
 
-class Operator:
-    """Who signs content and releases: a folder of keys and a repository."""
-
-    def __init__(self, folder):
-        from sync.publish import keys, publisher  # noqa: PLC0415
-
-        self.keys, self.repository = folder / "keys", folder / "repository"
-        keys.make(self.keys, time.time())
-        publisher.publish(ROOT / "content" / "demo", self.repository, self.keys, time.time())
-
-    def release(self, bundle):
-        """Sign a release for every device."""
-        from sync.publish import releasing  # noqa: PLC0415
-
-        return releasing.publish([bundle], self.repository, self.keys, time.time(), 100)
-
-
-@contextmanager
-def served(folder, address):
-    """Serve a folder on a port of our end of the uplink."""
-    handler = partial(http.server.SimpleHTTPRequestHandler, directory=str(folder))
-    server = http.server.ThreadingHTTPServer((address, 0), handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://{address}:{server.server_address[1]}"
-    server.shutdown()
-    server.server_close()
-
-
 @pytest.fixture(scope="module")
 def site(settings, keep_logs, record, tmp_path_factory):
     """A blank machine, provisioned once, with a guest in the air and an Internet behind it."""
     from lab import ca  # noqa: PLC0415
-    from lab.machine import broken, cables, guest, machine, provision  # noqa: PLC0415  only where machines can run
+    from lab.machine import broken, cables, guest, machine, operator, provision  # noqa: PLC0415  only where machines can run
 
     home = provision.ROOT / "build" / "machine"
     authority = ca.Authority(tmp_path_factory.mktemp("ca"))
     chain, key = authority.issue("portal.example.net")
-    operator = Operator(tmp_path_factory.mktemp("operator"))
+    signer = operator.Operator(tmp_path_factory.mktemp("operator"))
     with (
         cables.laid() as laid,
         guest.internet(laid),
-        served(operator.repository, str(laid.here)) as url,
+        operator.served(signer.repository, str(laid.here)) as url,
         machine.booted(home, laid, "gateway", suite=SUITE) as box,
     ):
         values = {
             **settings.every,
             "parvis_content": {"url": url, "root": "/etc/parvis/root.json", "interval": 5},
-            "sync_content_root": (operator.keys / "root.json").read_text(),
+            "sync_content_root": signer.root,
             "parvis_lan": settings.lan,
             "parvis_wan": {"interface": "wan0", "dns": [str(laid.here)]},
             "parvis_portal": {
@@ -91,6 +59,7 @@ def site(settings, keep_logs, record, tmp_path_factory):
             },
             "portal_certificate": chain.read_text(),
             "portal_key": key.read_text(),
+            "parvis_management": {"listen": f"{laid.machine}:9105"},
         }
         provision.inventory(box, "gateway", values)
         began = time.monotonic()
@@ -98,7 +67,7 @@ def site(settings, keep_logs, record, tmp_path_factory):
         record("blank machine to all units healthy", time.monotonic() - began, "s")
         with guest.here(laid, box.folder, authority.certificate_file) as phone:
             yield SimpleNamespace(
-                box=box, first=first, guest=phone, values=values, provision=provision, broken=broken, operator=operator
+                box=box, first=first, guest=phone, values=values, provision=provision, broken=broken, operator=signer
             )
         keep_logs(box)
 
@@ -207,6 +176,60 @@ def test_the_portal_restarts_without_refusing_anybody(site, record):
     outcomes = site.guest.ask("hammer", url="http://portal.example.net/health", seconds=6)["outcomes"]
     record("requests in 6 s around a restart of the portal", sum(outcomes.values()), "requests")
     assert set(outcomes) == {"404"}, outcomes  # there is no such page: the portal itself answered each one
+    assert settled(site.box) == {}
+
+
+# What starts each of the units that run for a moment, as its owner would do it.
+CAUSES = {
+    "parvis-reload": (
+        "setpriv --reuid=parvis-sync --regid=parvis --clear-groups sh -c"
+        """ 'echo "{\\"applied\\": {\\"settings\\": {\\"access.duration\\": 7200}}}" >/var/lib/parvis/desired.json'"""
+    ),
+    "parvis-revoked": (
+        "setpriv --reuid=parvis-sync --regid=parvis --clear-groups sh -c 'echo >/var/lib/parvis/identity/revoked.pem'"
+    ),
+    "parvis-reread": (
+        "cd /var/lib/parvis/generated && setpriv --reuid=parvis-agent --regid=parvis --clear-groups"
+        " sh -c 'cat dhcp-options >again && mv again dhcp-options'"
+    ),
+    "parvis-stick": "systemctl start parvis-stick.service",
+}
+
+
+@pytest.mark.parametrize("name", CAUSES)
+def test_what_runs_for_a_moment_does_its_work(site, name):
+    """Its cause starts it, its sandbox lets it end well, no other unit is disturbed, and the guest stays online."""
+    last = f"systemctl show -p ExecMainExitTimestampMonotonic --value {name}"
+    before, deadline = site.box.out(last), time.monotonic() + PAUSE
+    site.box.run(CAUSES[name])
+    while site.box.out(last) == before or site.box.out(f"systemctl is-active {name} || true") == "activating":
+        assert time.monotonic() < deadline, site.box.out(f"journalctl -b -u {name} | tail -30")
+        time.sleep(0.5)
+    said = site.box.out(f"journalctl -b -u {name} --no-pager | tail -30")
+    assert site.box.out(f"systemctl show -p Result --value {name}") == "success", said
+    assert settled(site.box) == {}
+    assert site.guest.ask("online", url=ELSEWHERE, seconds=10)["online"]
+
+
+def test_those_who_look_after_it_read_its_health(site):
+    """Metrics and health answer on the management network's address."""
+    for page, words in (("metrics", "parvis_up 1"), ("health", "")):
+        with urllib.request.urlopen(f"http://{site.box.address}:9105/{page}", timeout=20) as answer:
+            assert words in answer.read().decode()
+
+
+def test_an_access_point_of_its_own_starts_in_its_sandbox(site):
+    """hostapd reads its configuration and opens its control socket; there is no radio, so a cable stands for it."""
+    site.box.run("apt-get -qq install --yes hostapd", seconds=300)
+    lines = "interface=ap0\\ndriver=wired\\nieee8021x=0\\nctrl_interface=/run/parvis/hostapd\\n"
+    site.box.run("ip link add ap0 type veth peer name ap1 && ip link set ap0 up")
+    site.box.run(f"printf '{lines}' >/var/lib/parvis/generated/hostapd.conf && systemctl start parvis-access-point")
+    deadline = time.monotonic() + PAUSE
+    while site.box.run("test -S /run/parvis/hostapd/ap0", check=False).returncode:
+        assert time.monotonic() < deadline, site.box.out("journalctl -b -u parvis-access-point | tail -20")
+        time.sleep(0.5)
+    assert states(site.box, ("parvis-access-point",)) == {}
+    site.box.run("systemctl stop parvis-access-point && rm /var/lib/parvis/generated/hostapd.conf && ip link del ap0")
     assert settled(site.box) == {}
 
 

@@ -330,3 +330,29 @@ def test_a_damaged_bundle_is_told(tmp_path):
     (tmp_path / "b.tar").write_bytes(b"no tar at all" * 100)
     with pytest.raises(ProcessError, match="damaged"):
         build.unpack(tmp_path / "b.tar", tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("written", "restarted"),
+    [
+        ({}, []),
+        ({"dnsmasq.conf": "new"}, [["dnsmasq"]]),
+        ({"dnsmasq.conf": "new", "hostapd.conf": "new"}, [["access-point", "dnsmasq"]]),
+    ],
+)
+def test_what_comes_from_debian_is_restarted_only_for_something_new(tmp_path, monkeypatch, written, restarted):
+    """A release takes no guest's WiFi or names away for nothing: radio and dnsmasq go on unless their file changed."""
+    (tmp_path / "dnsmasq.conf").write_text("old")
+    units = [f"parvis-{name}.service" for name in ("setup", "agent", "access-point", "dnsmasq", "front", "portal")]
+    settings, asked = SimpleNamespace(generated_dir=tmp_path), []
+
+    def systemctl(words, **_):
+        asked.append([word.removeprefix("parvis-").removesuffix(".service") for word in words[2:]])
+        for name, text in written.items():
+            (tmp_path / name).write_text(text)
+
+    monkeypatch.setattr(install.gate, "units", lambda: units)
+    monkeypatch.setattr(install.gate, "baseline", lambda _: None)
+    monkeypatch.setattr(install.subprocess, "run", systemctl)
+    install.Device(settings).restart()
+    assert asked == [["setup", "agent", "portal"], *restarted]
