@@ -36,6 +36,8 @@ _GROUPS = (
 _ORDERS = ("room", "desk", "lunch", "bike", "other", "event")
 _EVENTS, _ADS = 12, 50
 STATES = {
+    "confirmed": N_("Confirmed: it is kept for you."),
+    "provisional": N_("Provisional: we confirm as soon as possible."),
     "recorded": N_("Noted. It leaves for the park's team in a moment."),
     "kept": N_("Noted. It leaves for the park's team by itself once the Internet is back."),
     "sent": N_("Sent. The park's team has it."),
@@ -114,17 +116,27 @@ def follow(key: str) -> str:
     replica = visit.house().replica
     subject = replica.get("events" if found.kind == "event" else "services", found.subject) or {}
     state = "sent" if found.state == "recorded" and requests.has_left(edge, key) else found.state
-    said = "kept" if state == "recorded" and visit.cut_since() else state
+    said = _said(found, state)
     return render_template(
         "services/follow.html",
         asked=found,
         state=state,
         subject=subject,
         said=STATES.get(said, STATES["sent"]),
+        confirmed=found.is_confirmed,
         moment=dates.here(found.created_at),
         pay=_payment(subject, found) if state == "accepted" else "",
-        waits=state in {"recorded", "sent", "waitlisted"},
+        waits=state in {"recorded", "sent", "waitlisted"} and not found.is_confirmed,
     )
+
+
+def _said(asked: Request, state: str) -> str:
+    """Return the key of `STATES` that is true of a request: a promise first, then whether it is on its way."""
+    if asked.is_confirmed:
+        return "confirmed"
+    if asked.is_provisional:
+        return "provisional"
+    return "kept" if state == "recorded" and visit.cut_since() else state
 
 
 def _payment(service: dict[str, Any], asked: Request) -> str:

@@ -128,6 +128,26 @@ class RequestCreated(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class RequestConfirmed(RequestCreated):
+    """A scarce thing was asked for and confirmed at once: it took `units` of a `lease` that the platform gave us."""
+
+    type: ClassVar[str] = "eu.parvis.request.created.v2"
+    lease: str
+    units: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class QuotaReturned(Event):
+    """A lease ended here (`reason`: expired, withdrawn); `used` units of it went to confirmed requests, and no more."""
+
+    type: ClassVar[str] = "eu.parvis.quota.returned.v1"
+    klass: ClassVar[str] = "order"
+    lease: str
+    used: int
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class SurveyAnswered(Event):
     """Somebody answered a one-tap question on the portal or a kiosk (`place`); nothing says who."""
 
@@ -288,5 +308,5 @@ class Touched(Event):
 ALL: tuple[type[Event], ...] = (
     Up, Gap, PresenceWindow, SessionStarted, SessionEnded, UsageRollup, RequestCreated, SurveyAnswered, UplinkChanged,
     DeviceChanged, ScreenHelped, VisitArrived, VisitAsked, VisitLeft, Down, UplinkMeasured, PagesRead, SearchesAsked,
-    Touched, ReleaseEnded,
+    Touched, ReleaseEnded, RequestConfirmed, QuotaReturned,
 )  # fmt: skip

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from edge_core import __version__, broker, clock, events, gateway_key, health, live, logs, reread, settings
 from edge_core.errors import ParvisError
-from edge_core.store import budget, database, escalation, lives, outbox, retention
+from edge_core.store import budget, database, escalation, leases, lives, outbox, retention
 from edge_core.web import dates
 from sync import birth, exchange
 from sync.content_watch import ContentWatch
@@ -230,6 +230,7 @@ def _tend(parts: _Parts, epoch: str, visits: exchange.Exchange, shown: Live) -> 
     parts.witness.keep(epoch, outbox.last_seq(parts.connection))
     now = clock.now() if clock.synchronised() else None
     parts.counts["forgotten"] += parts.forgetting.turn(clock.monotonic(), now)
+    _give_back(parts)
     _tend_visits(parts, now)
     if _receives_people(parts.configuration):
         visits.tend(clock.monotonic(), clock.now())
@@ -240,6 +241,13 @@ def _tend(parts: _Parts, epoch: str, visits: exchange.Exchange, shown: Live) -> 
         _log.warning(
             "events_dropped", count=dropped, remedy="The uplink is away for long: look at `parvis sync status`."
         )
+
+
+def _give_back(parts: _Parts) -> None:
+    """Give leases back whose time is over, by whatever the clock says: a wrong one gives back too early or too late."""
+    if leases.are_over(parts.connection, clock.now()):
+        with database.write(parts.connection):
+            parts.counts["returned"] += leases.give_back(parts.connection, clock.now())
 
 
 def _tend_visits(parts: _Parts, now: float | None) -> None:

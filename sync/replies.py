@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: EUPL-1.2
-"""The stream down: the platform's numbered replies to requests, and its news of visits, applied in order, once each.
+"""The stream down: the platform's numbered replies to requests, its news of visits and leases, applied in order, once.
 
 A reply and the cursor behind it are one transaction, so repeating a reply changes nothing. A reply that makes no sense
 is counted and passed over: it never becomes sensible, and it must not hold back the others.
@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Any
 from edge_core import logs
 from edge_core.store import requests, visits
 from edge_core.store.database import write
-from sync import visit_news
+from sync import lease_news, visit_news
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable
 
+    from sync.lease_news import LeaseNews
     from sync.visit_news import VisitNews
 
 _log = logs.get(__name__)
@@ -46,6 +47,7 @@ class Reply:
     reason: str | None = None
     reference: str | None = None
     visit: VisitNews | None = None
+    lease: LeaseNews | None = None
 
 
 def parse(payload: bytes) -> Reply:
@@ -65,10 +67,11 @@ def parse(payload: bytes) -> Reply:
     texts = _text(raw.get("reason"), _MAX_REASON) and _text(raw.get("reference"), _MAX_REFERENCE)
     if not isinstance(request, str) or state not in _STATES or not texts:
         return Reply(epoch, n)
-    news = visit_news.parse(request, raw["visit"]) if "visit" in raw else None
-    if "visit" in raw and news is None:
+    visit = visit_news.parse(request, raw["visit"]) if "visit" in raw else None
+    lease = lease_news.parse(request, raw["lease"]) if "lease" in raw else None
+    if ("visit" in raw and visit is None) or ("lease" in raw and lease is None):
         return Reply(epoch, n)
-    return Reply(epoch, n, request, state, raw.get("reason"), raw.get("reference"), news)
+    return Reply(epoch, n, request, state, raw.get("reason"), raw.get("reference"), visit, lease)
 
 
 class Replies:
@@ -100,21 +103,24 @@ class Replies:
         return positions
 
     def _apply(self, reply: Reply, now: float) -> bool:
-        known = bool(reply.request) and (
-            self._apply_visit(reply.request, reply.visit, now)
-            if reply.visit
-            else requests.apply_reply(
-                self._connection,
-                request=reply.request,
-                state=reply.state,
-                reason=reply.reason,
-                reference=reply.reference,
-                now=now,
-            )
-        )
+        known = bool(reply.request) and self._apply_known(reply, now)
         if not known:
             _log.warning("reply_passed_over", n=reply.n, legible=bool(reply.request))
         return known
+
+    def _apply_known(self, reply: Reply, now: float) -> bool:
+        if reply.visit is not None:
+            return self._apply_visit(reply.request, reply.visit, now)
+        if reply.lease is not None:
+            return lease_news.apply(self._connection, reply.lease, now)
+        return requests.apply_reply(
+            self._connection,
+            request=reply.request,
+            state=reply.state,
+            reason=reply.reason,
+            reference=reply.reference,
+            now=now,
+        )
 
     def _apply_visit(self, key: str, news: VisitNews, now: float) -> bool:
         if news.announced is not None:

@@ -17,10 +17,12 @@ from contracts.conformance import registry, requirements, table
 from contracts.conformance.checks import (  # noqa: F401 - they register themselves
     device_around,
     device_events,
+    device_leases,
     device_settings,
     platform_acks,
     platform_around,
     platform_events,
+    platform_leases,
     platform_replies,
 )
 from contracts.conformance.device import PlatformSubject

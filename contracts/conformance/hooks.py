@@ -16,6 +16,7 @@ NAMES = {
     "dump-store": "print all that the platform stores, as bytes, to be searched",
     "publish": "publish a new version of the content repository",
     "act": "make the device record a handful of events",
+    "book": "make somebody ask for one of event `kit`, as a page of the device does",
     "restore": "stop the device, put an older copy of its database back, start it",
     "fill": "make the device record more than its budget holds, so that it must drop",
 }

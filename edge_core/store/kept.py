@@ -77,7 +77,15 @@ SERIES = Kept(
     purge="DELETE FROM series WHERE (zone, access_point, start) IN"
     " (SELECT zone, access_point, start FROM series WHERE start < ?1 LIMIT ?2)",
 )
-PURGED = (REQUESTS, SET_ASIDE, OPPOSITIONS, SERIES)
+LEASES = Kept(
+    data="leases of scarce things: what, how many, how many of them went; nobody's name",
+    purpose="confirming a booking while the platform is away",
+    place="edge.db, `leases`",
+    until="its end",
+    seconds=60 * DAY,
+    purge="DELETE FROM leases WHERE id IN (SELECT id FROM leases WHERE ended_at < ?1 LIMIT ?2)",
+)
+PURGED = (REQUESTS, SET_ASIDE, OPPOSITIONS, SERIES, LEASES)
 """What one statement deletes; sessions and visits need more (`retention`, `erasure`)."""
 OTHERS = (
     Kept(

@@ -5,20 +5,23 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import uuid6
 
 from edge_core import events
-from edge_core.store import budget, outbox
+from edge_core.store import budget, leases, outbox
 from edge_core.store.database import write
 
 if TYPE_CHECKING:
     import sqlite3
 
-_COLUMNS = "id, kind, subject, data, place, state, reason, reference, created_at, updated_at"
+_COLUMNS = "id, kind, subject, data, place, state, reason, reference, created_at, updated_at, lease, units"
 # A state is never followed by one to its left: a reply that comes late or twice changes nothing.
 STATES = ("recorded", "sent", "waitlisted", "accepted", "rejected", "done")
+UNDECIDED = ("recorded", "sent")
+BOOKINGS = ("room", "desk", "lunch", "bike", "event")
+"""Kinds of things of which there are only so many."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,18 @@ class Request:
     reference: str | None
     created_at: float
     updated_at: float
+    lease: str | None = None
+    units: int | None = None
+
+    @property
+    def is_confirmed(self) -> bool:
+        """Tell whether it was promised here, out of a lease, and the platform hasn't spoken yet."""
+        return self.lease is not None and self.state in UNDECIDED
+
+    @property
+    def is_provisional(self) -> bool:
+        """Tell whether it asks for something scarce that nobody has promised yet."""
+        return self.kind in BOOKINGS and self.lease is None and self.state in UNDECIDED
 
 
 def create(
@@ -49,24 +64,32 @@ def create(
 ) -> Request:
     """Record a request and its event; when this returns, neither can be lost.
 
+    Where this device holds a lease with room for it, it is confirmed: its units are spent in the same transaction.
     `form` names the filled-in form that this came from: sent again, it returns the request that it made at first.
     Raises StoreError where it can't be recorded: then the page must say so.
     """
-    request = Request(str(uuid6.uuid7()), kind, subject, data, place, "recorded", None, None, now, now)
-    words = json.dumps(data, ensure_ascii=False)
+    key, words = str(uuid6.uuid7()), json.dumps(data, ensure_ascii=False)
     with write(connection):
         budget.require_room(connection)
         earlier = connection.execute("SELECT id FROM requests WHERE form = ?", [form]).fetchone() if form else None
         if earlier and (found := get(connection, earlier[0])):
             return found
+        spent = leases.spend(connection, kind, subject, data, now)
+        lease, units = (spent.lease, spent.units) if spent else (None, None)
+        request = Request(key, kind, subject, data, place, "recorded", None, None, now, now, lease, units)
+        seq = outbox.append(connection, _event(request), now)
         connection.execute(
-            f"INSERT INTO requests ({_COLUMNS}, form) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [request.id, kind, subject, words, place, "recorded", None, None, now, now, form],
+            f"INSERT INTO requests ({_COLUMNS}, form, seq) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [key, kind, subject, words, place, "recorded", None, None, now, now, lease, units, form, seq],
         )
-        event = events.RequestCreated(request=request.id, kind=kind, subject=subject, place=place, answers=data)
-        seq = outbox.append(connection, event, now)
-        connection.execute("UPDATE requests SET seq = ? WHERE id = ?", [seq, request.id])
     return request
+
+
+def _event(made: Request) -> events.RequestCreated:
+    told: dict[str, Any] = {"request": made.id, "kind": made.kind, "subject": made.subject, "place": made.place}
+    if made.lease is None or made.units is None:
+        return events.RequestCreated(**told, answers=made.data)
+    return events.RequestConfirmed(**told, answers=made.data, lease=made.lease, units=made.units)
 
 
 def get(connection: sqlite3.Connection, key: str) -> Request | None:
@@ -99,9 +122,14 @@ def apply_reply(  # the parts of a reply, as contracts/ has them
     reference: str | None,
     now: float,
 ) -> bool:
-    """Move a request along, inside the caller's transaction; False where it is unknown or already further."""
-    row = connection.execute("SELECT state FROM requests WHERE id = ?", [request]).fetchone()
+    """Move a request along, inside the caller's transaction; False where it is unknown or already further.
+
+    What was confirmed to a person is never put on a waiting list.
+    """
+    row = connection.execute("SELECT state, lease FROM requests WHERE id = ?", [request]).fetchone()
     if row is None or state not in STATES or STATES.index(state) <= STATES.index(row[0]):
+        return False
+    if row[1] is not None and state == "waitlisted":
         return False
     connection.execute(
         "UPDATE requests SET state = ?, reason = ?, reference = coalesce(?, reference), updated_at = ? WHERE id = ?",

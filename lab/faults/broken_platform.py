@@ -14,7 +14,7 @@ import zlib
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from lab.platform import __main__, ingest, intake, ledger, link, replies, store, web, wire, writer
+from lab.platform import __main__, ingest, intake, leasing, ledger, link, quotas, replies, store, web, wire, writer
 
 if TYPE_CHECKING:
     import sqlite3
@@ -171,6 +171,10 @@ BREAKAGES: dict[str, Callable[[], None]] = {
     "R-401": _answer_each_arrival,
     "R-402": _set(writer, "RESEND_INTERVAL", 1e9),
     "R-404": _set(replies, "confirm", _confirm_all),
+    "R-407": _set(quotas, "free", lambda *_: 5),
+    "R-408": _set(quotas, "is_held", lambda *_: False),
+    "R-409": _set(quotas, "is_held", lambda *_: True),
+    "R-413": _set(leasing, "RETURNED", "eu.parvis.health.up.v1"),
     "R-502": _believe_every_will,
     "R-702": _set(wire, "redact", lambda text: text),
     "R-703": _raw_page,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from lab.platform import store
+from lab.platform import leasing, quotas, store
 from lab.platform.contract import Contract
 from lab.platform.feed import Watch
 from lab.platform.inbox import Inbox
@@ -59,6 +59,7 @@ def serve(options: argparse.Namespace) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ending.set())
     inbox, contract, connection = Inbox(), Contract(), store.open_writer(options.store)
+    _put_quotas(connection, options.quota)
     sites = _Sites(options.store, options.feed_site)
     link = Link(
         options.broker, inbox, group=options.group, listens=not options.stream,
@@ -66,7 +67,8 @@ def serve(options: argparse.Namespace) -> None:
     )  # fmt: skip
     sources = _sources(options, inbox)
     watch = Watch(options.repository, sites, link.publish_feed)
-    writer = Writer(connection, contract, inbox, link.publish, accept=options.answer == "accept")
+    accept, term = options.answer == "accept", options.lease_seconds
+    writer = Writer(connection, contract, inbox, link.publish, accept=accept, term=term)
     link.on_up = (watch.tell_again, writer.greet)
     surroundings = Surroundings(
         options.store, options.repository, inbox, options.answer == "manual",
@@ -87,6 +89,14 @@ def serve(options: argparse.Namespace) -> None:
         server.server_close,
     ):
         end()
+
+
+def _put_quotas(connection: store.Connection, told: Sequence[str]) -> None:
+    """Say of each scarce thing how many there are. Raises BadQuotaError, ValueError where more are taken."""
+    for text in told:
+        with store.transaction(connection):
+            if not quotas.put(connection, quotas.read_option(text)):
+                raise ValueError(f"--quota {text}: more of it are promised already. Give a higher number.")
 
 
 def _sources(options: argparse.Namespace, inbox: Inbox) -> list[Pull]:
@@ -140,6 +150,11 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--repository", type=Path, required=True, help="the signed content repository to serve")
     parser.add_argument("--feed-site", action="append", default=[], help="a site to tell of new content (repeatable)")
     parser.add_argument("--answer", choices=("accept", "manual"), default="accept", help="what becomes of requests")
+    parser.add_argument(
+        "--quota", action="append", default=[], metavar="KIND/SUBJECT[/SLOT]=N:SHARE[:request]",
+        help="there are N of it; SHARE of them go into a lease of each device, a unit for each person (repeatable)",
+    )  # fmt: skip
+    parser.add_argument("--lease-seconds", type=float, default=leasing.TERM, help="how long a lease runs")
     parser.add_argument("--bind", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8082, help="0: any free one")
     return parser.parse_args(arguments)

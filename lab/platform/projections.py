@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: EUPL-1.2
-"""What events mean: sessions, presence, requests and visits. Each is keyed by its own id, so no order matters."""
+"""What events mean: sessions, presence, requests, leases, visits. Each is keyed by its own id, so no order matters."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lab.platform import store, wire
+from lab.platform import leasing, store, wire
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -54,12 +54,17 @@ def _requested(connection: Connection, device: int, group: Sequence[Event]) -> N
     rows = [
         (
             e.data["request"], device, e.data["kind"], e.data["subject"], wire.written(e.data["data"]),
-            e.data["place"], e.at, "received",
+            e.data["place"], e.at, "received", e.data.get("lease"), e.data.get("units"),
         )
         for e in group
     ]  # fmt: skip
-    columns = "request, device, kind, subject, data, place, at, state"
+    columns = "request, device, kind, subject, data, place, at, state, lease, units"
     store.write_rows(connection, "requests", columns, rows, "ON CONFLICT (request) DO NOTHING")
+
+
+def _returned(connection: Connection, device: int, group: Sequence[Event]) -> None:
+    for event in group:
+        leasing.returned(connection, device, event.data["lease"], int(event.data["used"]))
 
 
 def _arrived(connection: Connection, device: int, group: Sequence[Event]) -> None:
@@ -95,6 +100,8 @@ _FOLLOWERS: dict[str, Callable[[Connection, int, Sequence[Event]], None]] = {
     "eu.parvis.session.ended.v1": _ended,
     "eu.parvis.presence.window.v1": _window,
     "eu.parvis.request.created.v1": _requested,
+    "eu.parvis.request.created.v2": _requested,
+    leasing.RETURNED: _returned,
     "eu.parvis.visit.arrived.v1": _arrived,
     "eu.parvis.visit.asked.v1": _asked,
     "eu.parvis.visit.left.v1": _left,

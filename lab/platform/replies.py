@@ -7,7 +7,7 @@ import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from lab.platform import store
+from lab.platform import quotas, store
 from lab.platform.wire import ROOT
 
 if TYPE_CHECKING:
@@ -23,15 +23,19 @@ DECISIONS = {
 }
 _WINDOW = 50
 _INSERT = "INSERT INTO replies (device, n, request, state, reason, reference, at)"
-_INSERT_VISIT = "INSERT INTO replies (device, n, request, state, at, visit)"
 
 
 def answer(connection: Connection, request: str, state: str, reason: str | None, now: float) -> int | None:
-    """Decide and write the reply, in the caller's transaction; return the device, None where it can't be decided so."""
+    """Decide and write the reply, in the caller's transaction; return the device, None where it can't be decided so.
+
+    There is no accepting more than there is (R-407).
+    """
     row = connection.execute("SELECT n, device, state, reference FROM requests WHERE request = ?", [request]).fetchone()
     if row is None or state not in DECISIONS[row[2]]:
         return None
     number, device, _, reference = row
+    if state == "accepted" and not quotas.take(connection, number):
+        return None
     if reference is None and state != "rejected":
         reference = f"P-{number:04d}"
     connection.execute(
@@ -46,16 +50,40 @@ def answer(connection: Connection, request: str, state: str, reason: str | None,
 
 def tell_visit(connection: Connection, device: int, visit: str, told: dict[str, Any], now: float) -> None:
     """Write news of a visit into a device's stream, in the caller's transaction."""
+    _tell(connection, "visit", (device, visit), told, now)
+
+
+def tell_lease(connection: Connection, device: int, lease: str, told: dict[str, Any], now: float) -> None:
+    """Write news of a lease into a device's stream, in the caller's transaction."""
+    _tell(connection, "lease", (device, lease), told, now)
+
+
+def _tell(connection: Connection, what: str, about: tuple[int, str], told: dict[str, Any], now: float) -> None:
+    device, key = about
     connection.execute(
-        f"{_INSERT_VISIT} SELECT ?, coalesce(max(n), 0) + 1, ?, 'accepted', ?, ? FROM replies WHERE device = ?",
-        [device, visit, rfc3339(now), json.dumps(told), device],
+        f"INSERT INTO replies (device, n, request, state, at, {what})"
+        " SELECT ?, coalesce(max(n), 0) + 1, ?, 'accepted', ?, ? FROM replies WHERE device = ?",
+        [device, key, rfc3339(now), json.dumps(told), device],
     )
 
 
 def accept_new(connection: Connection, now: float) -> set[int]:
-    """Accept every request that waits, in the caller's transaction; return the devices that have a reply to get."""
-    waiting = connection.execute("SELECT request FROM requests WHERE state = 'received' ORDER BY n").fetchall()
-    devices = {answer(connection, request, "accepted", None, now) for (request,) in waiting}
+    """Accept every new request that finds room, in the caller's transaction; return the devices to reply to.
+
+    What finds none goes on the waiting list; what is in doubt waits for a person (R-409).
+    """
+    waiting = connection.execute("SELECT request FROM requests WHERE state = 'received' AND doubt = 0 ORDER BY n")
+    devices = set()
+    for (request,) in waiting.fetchall():
+        done = answer(connection, request, "accepted", None, now)
+        devices.add(answer(connection, request, "waitlisted", None, now) if done is None else done)
+    return {device for device in devices if device is not None}
+
+
+def accept_waiting(connection: Connection, now: float) -> set[int]:
+    """Accept from the waiting list, first come first, what finds room now; return the devices to reply to."""
+    waiting = connection.execute("SELECT request FROM requests WHERE state = 'waitlisted' AND doubt = 0 ORDER BY n")
+    devices = {answer(connection, request, "accepted", None, now) for (request,) in waiting.fetchall()}
     return {device for device in devices if device is not None}
 
 
@@ -63,12 +91,12 @@ def uncovered(connection: Connection, device: int) -> list[tuple[str, bytes]]:
     """Return topic and payload of the next replies that the device has not confirmed."""
     epoch = store.reply_epoch(connection)
     rows = connection.execute(
-        "SELECT d.site, d.name, r.n, r.request, r.state, r.reason, r.reference, r.at, r.visit FROM replies r"
+        "SELECT d.site, d.name, r.n, r.request, r.state, r.reason, r.reference, r.at, r.visit, r.lease FROM replies r"
         " JOIN devices d ON d.id = r.device WHERE r.device = ? AND r.n > d.replied ORDER BY r.n LIMIT ?",
         [device, _WINDOW],
     ).fetchall()
     messages = []
-    for site, name, n, *rest, visit in rows:
+    for site, name, n, *rest, visit, lease in rows:
         body = {
             "n": n,
             "epoch": epoch,
@@ -76,6 +104,8 @@ def uncovered(connection: Connection, device: int) -> list[tuple[str, bytes]]:
         }
         if visit is not None:
             body["visit"] = json.loads(visit)
+        if lease is not None:
+            body["lease"] = json.loads(lease)
         messages.append((f"{ROOT}/{site}/{name}/reply/{n}", json.dumps(body, ensure_ascii=False).encode()))
     return messages
 

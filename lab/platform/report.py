@@ -115,7 +115,8 @@ def requests(connection: Connection, limit: int) -> list[dict[str, Any]]:
     """Return the latest requests, newest first, each with what may still be decided."""
     rows = connection.execute(
         "SELECT r.request, d.site, d.name AS device, r.kind, r.subject, r.data, r.place, r.at, r.state, r.reason,"
-        " r.reference FROM requests r JOIN devices d ON d.id = r.device ORDER BY r.n DESC LIMIT ?",
+        " r.reference, r.lease, r.units, r.doubt FROM requests r JOIN devices d ON d.id = r.device"
+        " ORDER BY r.n DESC LIMIT ?",
         [limit],
     )
     return [{**dict(row), "data": json.loads(row["data"]), "decisions": DECISIONS[row["state"]]} for row in rows]

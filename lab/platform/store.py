@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-VERSION = 4
+VERSION = 5
 _ROWS = 200  # of at most ten values: SQLite takes 32,766 in a statement
 _TABLES = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
@@ -76,8 +76,22 @@ CREATE TABLE presence (
 CREATE TABLE requests (
     n INTEGER PRIMARY KEY, request TEXT NOT NULL UNIQUE, device INTEGER NOT NULL, kind TEXT NOT NULL,
     subject TEXT NOT NULL,
-    data TEXT NOT NULL, place TEXT, at REAL NOT NULL, state TEXT NOT NULL, reason TEXT, reference TEXT
+    data TEXT NOT NULL, place TEXT, at REAL NOT NULL, state TEXT NOT NULL, reason TEXT, reference TEXT,
+    lease TEXT, units INTEGER, quota INTEGER, doubt INTEGER NOT NULL DEFAULT 0
 ) STRICT;
+CREATE INDEX requests_state ON requests (state);
+CREATE INDEX requests_lease ON requests (lease);
+CREATE INDEX requests_quota ON requests (quota);
+-- Scarce things, and what of them a device may promise by itself; `returned` is what it had spent when it gave it back.
+CREATE TABLE quotas (
+    n INTEGER PRIMARY KEY, kind TEXT NOT NULL, subject TEXT NOT NULL, slot TEXT NOT NULL, each TEXT NOT NULL,
+    capacity INTEGER NOT NULL, share INTEGER NOT NULL, touched INTEGER NOT NULL DEFAULT 0, UNIQUE (kind, subject, slot)
+) STRICT;
+CREATE TABLE leases (
+    lease TEXT PRIMARY KEY, quota INTEGER NOT NULL, device INTEGER NOT NULL, life TEXT NOT NULL,
+    units INTEGER NOT NULL, until REAL NOT NULL, returned INTEGER, asked_back INTEGER NOT NULL DEFAULT 0
+) STRICT, WITHOUT ROWID;
+CREATE INDEX leases_quota ON leases (quota, device);
 -- What somebody here wishes for, and what the device said last; without a wish the generation is 0.
 CREATE TABLE wishes (
     device INTEGER NOT NULL, generation INTEGER NOT NULL, settings TEXT NOT NULL, at REAL NOT NULL,
@@ -86,7 +100,7 @@ CREATE TABLE wishes (
 CREATE TABLE replies (
     device INTEGER NOT NULL, n INTEGER NOT NULL, request TEXT NOT NULL, state TEXT NOT NULL, reason TEXT,
     reference TEXT,
-    at TEXT NOT NULL, visit TEXT, PRIMARY KEY (device, n)
+    at TEXT NOT NULL, visit TEXT, lease TEXT, PRIMARY KEY (device, n)
 ) STRICT, WITHOUT ROWID;
 -- What each event of a visit tells stands apart, so that their order doesn't matter; announced ones have a code first.
 CREATE TABLE visits (

@@ -26,7 +26,7 @@ from flask import (
 )
 from werkzeug.exceptions import HTTPException
 
-from lab.platform import chart, replies, report, store, visits, wishes, words
+from lab.platform import chart, leasing, quotas, replies, report, store, visits, wishes, words
 from lab.platform.inbox import Decision, Inbox
 from lab.platform.origin import only_from_our_page
 
@@ -160,6 +160,26 @@ def decide(key: Any) -> ResponseReturnValue:
     return redirect(url_for(".page", lang=_known(request.form.get("lang")), _anchor="requests"), 303)
 
 
+@pages.post("/quotas")
+def put_quota() -> ResponseReturnValue:
+    """Say how many there are of something scarce, and how many of them each device may promise by itself."""
+    only_from_our_page()
+    try:
+        quota = quotas.read(request.form)
+    except quotas.BadQuotaError as error:
+        return f"{error}\n", 400, {"Content-Type": "text/plain; charset=utf-8"}
+    _change(lambda connection: 0 if quotas.put(connection, quota) else None, missing=409)
+    return redirect(url_for(".page", lang=_known(request.form.get("lang")), _anchor="quotas"), 303)
+
+
+@pages.post("/leases/<uuid:key>/release")
+def release(key: Any) -> ResponseReturnValue:
+    """Free what a device that never comes back holds: a person's decision (R-407)."""
+    only_from_our_page()
+    _change(lambda connection: leasing.release(connection, str(key)), missing=409)
+    return redirect(url_for(".page", lang=_known(request.form.get("lang")), _anchor="quotas"), 303)
+
+
 @pages.post("/devices/<site>/<name>/desired")
 def wish(site: str, name: str) -> ResponseReturnValue:
     """Wish for settings of a device; an empty field leaves that setting to the device's own file."""
@@ -204,7 +224,8 @@ def _state() -> dict[str, Any]:
         "events": report.totals(connection), "refused": report.refusals(connection),
         "sessions": report.sessions(connection, 100), "session_counts": report.session_counts(connection),
         "requests": report.requests(connection, 100), "visits": visits.latest(connection, 100),
-        "presence": report.presence(connection, 288),
+        "presence": report.presence(connection, 288), "quotas": quotas.shown(connection),
+        "leases": leasing.outstanding(connection),
     }  # fmt: skip
     connection.execute("COMMIT")
     return state

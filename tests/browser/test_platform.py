@@ -24,7 +24,7 @@ def page_of(tmp_path_factory):
     """A platform that has heard of everything: two devices, a loss, a waiting request, a letter set aside, presence."""
     folder = tmp_path_factory.mktemp("platform")
     broker = Broker(folder)
-    platform = Platform(folder, broker, "--answer", "manual")
+    platform = Platform(folder, broker, "--answer", "manual", "--quota", "event/atelier=20:5")
     device, other = Device(broker, "gateway-1"), Device(broker, "kiosk-1")
     order = {"request": uuid7(), "kind": "room", "subject": "ossau", "data": {"time": "14:00"}, "place": "accueil"}
     window = {"access_point": None, "observed": 300, "doubt": None}

@@ -40,6 +40,11 @@ SAMPLES = [
         request=uuid7(), kind="room", subject="salle-ossau", place="accueil",
         answers={"date": "2025-03-06", "comment": "Où ? « Là »"},
     ),
+    events.RequestConfirmed(
+        request=uuid7(), kind="event", subject="atelier", place="portal", answers={"people": "2"},
+        lease=uuid7(), units=2,
+    ),
+    events.QuotaReturned(lease=uuid7(), used=0, reason="withdrawn"),
     events.UsageRollup(sessions=3, duration=9, up_bytes=1, up_packets=1, down_bytes=2, down_packets=2),
     events.SurveyAnswered(survey="accueil", choice="good", place="portal"),
     events.UplinkChanged(up=True, way="second", milliseconds=48),

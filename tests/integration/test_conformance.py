@@ -78,6 +78,7 @@ class Zone:
         words = [
             sys.executable, "-m", *module, "--store", self.store, "--port", self.port,
             "--broker", f"mqtt://127.0.0.1:{self.broker.port}", "--repository", self.repository,
+            "--quota", "event/kit=7:3",
         ]  # fmt: skip
         self.platform = Daemon(folder, "platform", words)
         self.lock = Daemon(folder, "lock", [sys.executable, "-c", HOLD, self.store, folder / "held"])
@@ -142,7 +143,7 @@ def test_the_reference_platform_keeps_every_rule(tmp_path):
 
 # Each breakage costs two seconds: the short dose has one of each kind, `make soak` has all.
 SOAK = bool(os.environ.get("PARVIS_SOAK"))
-DOSE = sorted(BREAKAGES) if SOAK else ["R-103", "R-106", "R-201", "R-202", "R-303", "R-307", "R-702"]
+DOSE = sorted(BREAKAGES) if SOAK else ["R-103", "R-106", "R-201", "R-202", "R-303", "R-307", "R-407", "R-702"]
 
 
 @pytest.mark.soak
@@ -174,11 +175,18 @@ def device(tmp_path):
         f"s=settings.load(Path('{device.config}'),{{}}); c=database.open_edge(s.edge_db);"
         "exec('with database.write(c):\\n for n in range(8): outbox.append(c,_event(n,order=n==0),time.time())')"
     )
+    book = (
+        "import sys,time; sys.path.insert(0,'.'); from pathlib import Path; from edge_core import settings;"
+        "from edge_core.store import database,requests;"
+        f"c=database.open_edge(settings.load(Path('{device.config}'),{{}}).edge_db);"
+        "requests.create(c,kind='event',subject='kit',data={'people':'1'},place='kiosk',now=time.time())"
+    )
     sync = Daemon(tmp_path, "sync", [sys.executable, "-m", "sync", "--config", device.config])
     sync.run(sync.start)
     yield [
         "--broker", f"mqtt://127.0.0.1:{broker.port}", "--as-platform", "--site", "parc", "--device", "gateway-1",
         "--relay", str(relay), "--hook", f"act=cd {ROOT} && {shlex.join([sys.executable, '-c', act])}",
+        "--hook", f"book=cd {ROOT} && {shlex.join([sys.executable, '-c', book])}",
         "--hook", f"kill={sync.kill}", "--hook", f"start={sync.start}",
     ]  # fmt: skip
     sync.run(sync.kill)
@@ -195,6 +203,9 @@ QUICK = [
     "R-304",
     "R-403",
     "R-406",
+    "R-410",
+    "R-411",
+    "R-412",
     "R-501",
     "R-701",
     "R-802",

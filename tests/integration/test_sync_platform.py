@@ -13,7 +13,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
 
-from edge_core.store import requests
+from edge_core.store import leases, requests
 from lab.faults.peer import Peer
 from lab.faults.site import Process, until
 from lab.ports import free_port
@@ -33,9 +33,8 @@ def platform(tmp_path, broker):
     store = tmp_path / "platform.db"
     (tmp_path / "repository").mkdir()
     words = [sys.executable, "-m", "lab.platform", "--store", str(store), "--repository", str(tmp_path / "repository")]
-    made = Process(
-        [*words, "--broker", f"mqtt://127.0.0.1:{broker.port}", "--port", str(free_port())], tmp_path / "platform.log"
-    )
+    words += ["--broker", f"mqtt://127.0.0.1:{broker.port}", "--port", str(free_port()), "--quota", "event/atelier=5:3"]
+    made = Process(words, tmp_path / "platform.log")
     made.store = store
     made.start()
     yield made
@@ -60,6 +59,30 @@ def test_order_is_accepted_and_the_page_can_tell(device, platform):
     assert requests.get(device.store, asked.id).reference
     until(device.empty, 60, "all acknowledged")
     until(lambda: count(platform, "SELECT replied FROM devices") == 1, 60, "the confirmation at the platform")
+
+
+def test_seats_are_confirmed_while_the_platform_is_dead(device, platform):
+    """Within the lease at once, beyond it provisional; the platform, back again, accepts both, and never a sixth."""
+
+    def seat(people):
+        answers = {"people": str(people)}
+        return requests.create(
+            device.store, kind="event", subject="atelier", data=answers, place="kiosk", now=time.time()
+        )
+
+    device.sync.start()
+    until(lambda: leases.running(device.store), 60, "a lease")
+    platform.kill()
+    device.sync.kill()
+    first, beyond = seat(3), seat(2)
+    assert (first.is_confirmed, beyond.is_confirmed, beyond.is_provisional) == (True, False, True)
+    platform.start()
+    device.sync.start()
+    for made in (first, beyond):
+        until(lambda made=made: requests.get(device.store, made.id).state == "accepted", 60, "accepted")
+    late = seat(1)
+    assert late.is_provisional
+    until(lambda: requests.get(device.store, late.id).state == "waitlisted", 60, "on the waiting list")
 
 
 def test_nothing_is_lost_when_all_three_are_killed(device, platform, broker):

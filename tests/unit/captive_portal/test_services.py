@@ -6,7 +6,7 @@ import re
 import pytest
 
 from edge_core import live
-from edge_core.store import database, outbox, requests
+from edge_core.store import database, leases, outbox, requests
 
 
 def hidden(page):
@@ -51,6 +51,34 @@ def test_a_seat_at_an_event(phone, edge):
     assert phone.post("/fr/events/atelier/seat", data=form | {"people": "5"}).status_code == 422
     assert phone.get("/fr/events/marche/seat").status_code == 404
     assert phone.get("/fr/events/nothing/seat").status_code == 404
+
+
+SAID = {
+    "fr": ("Confirmé", "Provisoire : nous confirmons dès que possible"),
+    "en": ("Confirmed", "Provisional: we confirm as soon as possible"),
+    "es": ("Confirmado", "Provisional: lo confirmamos en cuanto sea posible"),
+    "oc": ("Confirmat", "Provisòri : que confirmam tanlèu com possible"),
+}
+
+
+@pytest.mark.parametrize("language", SAID)
+def test_a_seat_is_confirmed_within_the_lease_and_provisional_beyond(phone, edge, clock, language):
+    """Two seats are leased: who takes them reads that they are theirs, whoever comes later that it must be seen."""
+    lease = leases.Lease(
+        id="0191d2bf-2b30-7a41-8c22-7d8e9f0a1b2c", kind="event", subject="atelier", slot="", each="person", units=2,
+        until=clock.now + 60,
+    )  # fmt: skip
+    with database.write(edge):
+        leases.grant(edge, lease)
+    confirmed, provisional = SAID[language]
+    first = ask(phone, f"/{language}/events/atelier/seat", people="2")
+    assert confirmed in phone.get(f"/{language}/requests/{first}").text
+    second = ask(phone, f"/{language}/events/atelier/seat", people="1")
+    page = phone.get(f"/{language}/requests/{second}").text
+    assert provisional in page
+    assert confirmed not in page
+    reply(edge, second, "accepted")
+    assert provisional not in phone.get(f"/{language}/requests/{second}").text
 
 
 def test_no_seat_once_it_has_begun(phone, clock):

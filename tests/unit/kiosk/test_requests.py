@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from edge_core.store import database, outbox, requests
+from edge_core.store import database, leases, outbox, requests
 from edge_core.web import dates
 
 
@@ -36,6 +36,36 @@ def test_a_request_is_recorded_with_its_event_and_shown(client, settings, now):
     assert page.status_code == 200
     assert key[-6:].upper() in page.text
     assert "café" not in page.text  # what was typed isn't shown again
+
+
+SAID = {
+    "fr": ("Confirmé", "Provisoire", "dès que possible"),
+    "en": ("Confirmed", "Provisional", "as soon as possible"),
+    "es": ("Confirmado", "Provisional", "en cuanto sea posible"),
+    "oc": ("Confirmat", "Provisòri", "tanlèu com possible"),
+}
+
+
+@pytest.mark.parametrize("language", SAID)
+def test_what_a_lease_holds_is_confirmed_and_the_rest_provisional(client, settings, now, language):
+    """One room for one request on a day: the first is told that it is theirs, the second that it must be seen."""
+    day = booking(now)["date"]
+    lease = leases.Lease(
+        id="0191d2bf-2b30-7a41-8c22-7d8e9f0a1b2c", kind="room", subject="salle-galet", slot=f"{day}T10:00",
+        each="request", units=1, until=now + 60,
+    )  # fmt: skip
+    with closing(database.open_edge(settings.edge_db)) as connection, database.write(connection):
+        leases.grant(connection, lease)
+    pages = []
+    for hour in ("10:00", "10:00"):
+        place = client.post(f"/{language}/service/salle-galet", data=booking(now, time=hour)).headers["Location"]
+        pages.append(client.get(place).text)
+    confirmed, provisional, soon = SAID[language]
+    assert f"<h1>{confirmed}</h1>" in pages[0]
+    assert f"<h1>{provisional}</h1>" in pages[1]
+    assert soon in pages[1]
+    assert [event["type"][-2:] for event in events(settings)] == ["v2", "v1"]
+    assert events(settings)[0]["data"]["units"] == 1
 
 
 def test_the_answer_of_the_platform_is_shown(client, settings, now):
