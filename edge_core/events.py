@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar
 
+from edge_core.coarse import WINDOW, span
+
 
 @dataclass(frozen=True, kw_only=True)
 class Event:
@@ -17,6 +19,8 @@ class Event:
 
     type: ClassVar[str]
     klass: ClassVar[str]
+    coarse: ClassVar[bool] = False
+    """Whether its moment is told to five minutes only (`edge_core/coarse`): it is of one person's session."""
 
     def data(self) -> dict[str, Any]:
         """Return the CloudEvents `data`, ready for JSON."""
@@ -69,21 +73,27 @@ class PresenceWindow(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class SessionStarted(Event):
-    """Somebody accepted and may go online for `seconds`."""
+    """Somebody accepted and may go online for `seconds`; more than five minutes are told to five minutes."""
 
     type: ClassVar[str] = "eu.parvis.session.started.v1"
     klass: ClassVar[str] = "usage"
+    coarse: ClassVar[bool] = True
     session: str
     plan: str
     seconds: int
 
+    def data(self) -> dict[str, Any]:
+        """Return the CloudEvents `data`: what is left until a closing time would tell the moment of the beginning."""
+        return {**asdict(self), "seconds": span(self.seconds) if self.seconds > WINDOW else self.seconds}
+
 
 @dataclass(frozen=True, kw_only=True)
 class SessionEnded(Event):
-    """A session is over; `duration` in seconds, traffic as seen by the guest: up is what the guest sent."""
+    """A session is over; `duration` in seconds, told to five minutes; traffic as the guest sees it: up is sent."""
 
     type: ClassVar[str] = "eu.parvis.session.ended.v1"
     klass: ClassVar[str] = "usage"
+    coarse: ClassVar[bool] = True
     session: str
     plan: str
     reason: str
@@ -92,6 +102,10 @@ class SessionEnded(Event):
     up_packets: int
     down_bytes: int
     down_packets: int
+
+    def data(self) -> dict[str, Any]:
+        """Return the CloudEvents `data`: with the exact duration two windows would tell the moment."""
+        return {**asdict(self), "duration": span(self.duration)}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -151,7 +151,7 @@ OTHERS = (
         "the block is lifted",
     ),
     Kept(
-        data="events on their way to the platform",
+        data="events on their way to the platform; of a session its windows of five minutes, plan and volume",
         purpose="nothing is lost",
         place="edge.db, `outbox`",
         until="the platform has acknowledged them",
@@ -178,6 +178,7 @@ _TAIL = """
 ## What protects it
 
 * **Counts only.** No address, name or code leaves a gateway in an event, a log line or a live message; the contract's schemas refuse hardware addresses.
+* **Sessions say no moment**: their events give beginning, end and length to five minutes, also inside of the ids.
 * **Small groups are hidden before anything is written down**: under 10 nothing is told, other counts are rounded to 5, and where a hidden group could be worked
   out from its neighbours another one is hidden too (`edge_core/disclosure`).
 * **Objecting takes one tap** on the portal (My data), without a cookie or an account.
@@ -187,6 +188,8 @@ _TAIL = """
 
 * Rounding protects against those who don't know everybody else: who knows exactly who of the others was there, and sees a count at the border of two
   roundings, can tell whether one more was. Windows of five minutes are not added up to anything finer.
+* Who listens between device and platform, or keeps when each message arrived, sees when a session's event was sent: the way there is encrypted, and
+  a platform is asked to keep no such times (contract, R-705).
 * Somebody with the running gateway in his hands sees what it needs at that moment: neighbours, leases, sessions.
 * Counts are of devices, not people; phones that change their address count again.
 * Flash memory may keep old blocks of deleted rows: encrypt the state folder where a device may be stolen and taken apart.

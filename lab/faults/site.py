@@ -146,4 +146,4 @@ def _event(number: int, *, order: bool) -> events.Event:
             request=f"0191d2c1-0b10-7d02-8f11-{number:012x}", kind="room", subject="room-1", place="kiosk",
             answers={"people": str(number % 9 + 1)},
         )  # fmt: skip
-    return events.SessionStarted(session=f"0191d2c0-7a4e-7c31-9a55-{number:012x}", plan="guest", seconds=14400)
+    return events.SessionStarted(session=f"0191d2bd-3160-7c31-9a55-{number:012x}", plan="guest", seconds=14400)

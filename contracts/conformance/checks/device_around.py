@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 import time
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from contracts.conformance.registry import check
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 _ADDRESS = re.compile(r"(?:[0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}|(?:[0-9A-Fa-f]{4}\.){2}[0-9A-Fa-f]{4}")
 _CUTS = 4
 _JITTER = 0.05  # seconds: a fixed wait would repeat itself more exactly than this
+
+
+_WINDOW = 300
 
 
 @check("device", "R-403")
@@ -134,6 +138,25 @@ def private(d: DeviceSubject) -> str:
     if not d.arrivals:
         raise Skipped("no event came: give --hook act=COMMAND, or wait for one")
     return f"no hardware address in {len(d.arrivals)} events; {counts} counts are null or at least 10 in steps of 5"
+
+
+@check("device", "R-704")
+def coarse(d: DeviceSubject) -> str:
+    """Look for the moment in every session's event: its time, its ids, its length."""
+    seen = 0
+    for (_, seq), events in list(d.arrivals.items()):
+        event = events[0]
+        if not event["type"].startswith("eu.parvis.session."):
+            continue
+        seen += 1
+        ids = [int(each.replace("-", "")[:12], 16) / 1000 for each in (event["id"], event["data"]["session"])]
+        for moment in (datetime.fromisoformat(event["time"]).timestamp(), *ids):
+            require(moment % _WINDOW == 0, f"seq {seq} tells a moment: {moment:g} s")
+        length = event["data"].get("duration", 0)
+        require(length % _WINDOW == 0, f"seq {seq} tells a duration of {length:g} s")
+    if not seen:
+        raise Skipped("no session's event came: give --hook act=COMMAND, or wait for one")
+    return f"{seen} events of sessions tell five minutes and no moment"
 
 
 @check("device", "R-801")

@@ -24,6 +24,9 @@ def protocol(d: DeviceSubject) -> str:
     return "the broker has 3.1.1 only, and the device speaks"
 
 
+_LIVE = {"live/busy", "live/queue", "live/help"}
+
+
 @check("device", "R-002")
 def topics(d: DeviceSubject) -> str:
     """Compare topic, QoS and form of all that was heard; look at what is retained."""
@@ -34,8 +37,12 @@ def topics(d: DeviceSubject) -> str:
         if what in {"state", "birth", "replied", "reported"}:
             flaw = d.schemas.flaw(what, h.body)
             require(flaw is None, f"{what} is not valid: {flaw}")
+        elif what in _LIVE:
+            flaw = d.schemas.flaw(what.replace("/", "."), h.body) if h.body else None  # empty takes it back
+            require(flaw is None, f"{what} is not valid: {flaw}")
         else:
-            require(what.startswith("ev/") and what[3:] in _CLASSES, f"topic {what}")
+            its_own = what.startswith("live/") or (what.startswith("ev/") and what[3:] in _CLASSES)
+            require(its_own, f"topic {what}")
     with Link(d.access, [f"{d.root}/{what}" for what in ("state", "birth", "ev/+", "replied", "reported")]) as other:
         other.wait(lambda: len([h for h in other.heard if h.retain]) > 1, 3)
         kept = {h.topic.removeprefix(d.root + "/") for h in other.heard if h.retain}

@@ -3,9 +3,12 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import threading
 from contextlib import closing
+from datetime import datetime
+from uuid import UUID
 
 import pytest
 
@@ -132,18 +135,48 @@ def test_an_expired_grant_gives_way_to_a_new_one(edge):
     assert [(g.id, g.ended_at, g.end_reason) for g in over] == [(old.id, NOW + 60, "expired")]
 
 
+@pytest.mark.parametrize(("running", "border"), [(5000.0, 0), (100.0, 300)])
+def test_a_sessions_events_tell_five_minutes_and_no_moment(edge, monkeypatch, running, border):
+    """Not in time, not by the clock since boot, not inside of an id, and not by a length that two windows would pin."""
+    start, length = NOW + 137.25, 4000
+    monkeypatch.setattr(outbox.clock, "monotonic", lambda: running)
+    until_closing = grants.accept(edge, MAC, "guest", 7777, start)
+    ended = grants.end(edge, MAC, "logout", start + length)
+    usage.close(edge, [(ended, usage.Usage())], start + length)
+    bodies = [json.loads(body) for _, _, body in outbox.read_after(edge, 0, 9)]
+    assert [body["type"].split(".")[3] for body in bodies] == ["started", "ended"]
+    for body, moment in zip(bodies, (start, start + length), strict=True):
+        time = datetime.fromisoformat(body["time"]).timestamp()
+        assert time % 300 == 0
+        assert abs(time - moment) < 300
+        assert time - body["monotonic"] == pytest.approx(moment - running, abs=0.01), "the clocks moved alike"
+        assert body["monotonic"] >= 0
+        for key in (body["id"], body["data"]["session"]):
+            assert UUID(key).version == 7
+            assert (UUID(key).int >> 80) / 1000 % 300 == 0
+    assert datetime.fromisoformat(bodies[0]["time"]).timestamp() == NOW + border
+    assert (bodies[0]["data"]["seconds"], bodies[1]["data"]["duration"]) == (7800, 3900)
+    assert bodies[0]["data"]["session"] == until_closing.session
+
+
+def test_a_short_plan_keeps_its_length(edge):
+    """What is a plan's own length says nothing of a moment."""
+    grants.accept(edge, MAC, "guest", 61, NOW)
+    assert json.loads(outbox.read_after(edge, 0, 1)[0][2])["data"]["seconds"] == 61
+
+
 def test_a_session_is_closed_once(edge):
     """The end of a session is told exactly once, with its last totals, however often it is tried."""
-    grants.accept(edge, MAC, "free", 60, NOW)
-    grants.end(edge, MAC, "logout", NOW + 10)
-    (grant,) = followed.over(edge, NOW + 10, 10)
+    grants.accept(edge, MAC, "free", 600, NOW)
+    grants.end(edge, MAC, "logout", NOW + 310)
+    (grant,) = followed.over(edge, NOW + 310, 10)
     usage.record(edge, [(grant.id, usage.Usage(1, 1, 1, 1))], NOW)
-    assert usage.close(edge, [(grant, usage.Usage(10, 2, 30, 4))], NOW + 11)
-    assert not usage.close(edge, [(grant, usage.Usage(99, 9, 99, 9))], NOW + 12)
-    assert followed.over(edge, NOW + 20, 10) == []
+    assert usage.close(edge, [(grant, usage.Usage(10, 2, 30, 4))], NOW + 311)
+    assert not usage.close(edge, [(grant, usage.Usage(99, 9, 99, 9))], NOW + 312)
+    assert followed.over(edge, NOW + 320, 10) == []
     bodies = [row[2] for row in outbox.read_after(edge, 0, 10)]
     assert len(bodies) == 2
-    assert '"duration":10,"up_bytes":10,"up_packets":2,"down_bytes":30,"down_packets":4' in bodies[1]
+    assert '"duration":300,"up_bytes":10,"up_packets":2,"down_bytes":30,"down_packets":4' in bodies[1]
 
 
 def test_what_changed_is_found_by_its_revision(edge):

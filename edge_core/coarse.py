@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: EUPL-1.2
+"""Moments and spans of one person's session, told to five minutes only, inside of ids too; pure."""
+
+from __future__ import annotations
+
+import secrets
+import uuid
+
+WINDOW = 300
+"""Seconds: as long as a window of presence, so that a session says no more of when than a count does."""
+
+
+def moment(now: float) -> float:
+    """Return the start of the window in which `now` is (seconds since 1970)."""
+    return now // WINDOW * WINDOW
+
+
+def border(now: float, running: float) -> float:
+    """Return the start of the window, or its end where that start was before the boot, `running` seconds ago.
+
+    A clock that runs from the boot can't go below 0, and both have to move alike: the platform compares them.
+    """
+    start = moment(now)
+    return start if now - start <= running else start + WINDOW
+
+
+def span(seconds: float) -> int:
+    """Return a span to the nearest window; what is shorter than one is 0, and says "less than five minutes"."""
+    return int(seconds + WINDOW / 2) // WINDOW * WINDOW
+
+
+def uuid7(now: float) -> str:
+    """Return a new UUIDv7 (RFC 9562, 5.7) whose time is the start of the window; the rest of it is chance."""
+    milliseconds = int(moment(now) * 1000) & (1 << 48) - 1
+    drawn = secrets.randbits(74)
+    number = milliseconds << 80 | 0x7 << 76 | (drawn >> 62) << 64 | 0b10 << 62 | drawn & (1 << 62) - 1
+    return str(uuid.UUID(int=number))
