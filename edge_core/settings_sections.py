@@ -63,7 +63,7 @@ class Lan:
 class Zone(Lan):
     """One network of guests: an interface or a VLAN with its own addresses, plans and isolation."""
 
-    id: str = _row(parse.slug, "The zone's short name, as presence and `parvis session list` show it.")
+    id: str = _row(parse.slug, "The zone's short name, as presence and `parvis sessions list` show it.")
     isolation: bool | None = _row(
         parse.yes_or_no, "Whether its guests are kept from each other; empty: as `[enforcement]` says.", default=None
     )

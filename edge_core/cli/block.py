@@ -4,19 +4,15 @@
 from __future__ import annotations
 
 from contextlib import closing
-from typing import TYPE_CHECKING
 
 import click
 
 from edge_core import clock, control, gateway_key
 from edge_core.cli import options
-from edge_core.cli.session import mac_address
 from edge_core.errors import ParvisError
+from edge_core.sessions import mac_address, whole
 from edge_core.settings import load
 from edge_core.store import database, followed, site
-
-if TYPE_CHECKING:
-    from edge_core.settings import Settings
 
 
 @click.group()
@@ -31,7 +27,7 @@ def add(config: str, mac: str) -> None:
     """Shut out the device MAC: its session ends, and it gets neither the portal nor names."""
     settings, address = load(config), mac_address(mac)
     with closing(database.open_edge(settings.edge_db)) as store:
-        fresh = followed.block(store, address, clock.now(), _whole(settings))
+        fresh = followed.block(store, address, clock.now(), whole(settings))
     control.nudge(settings.agent_socket)
     click.echo(f"{address} is blocked." if fresh else f"{address} was blocked already.")
 
@@ -43,7 +39,7 @@ def remove(config: str, mac: str) -> None:
     """Let the device MAC in again."""
     settings, address = load(config), mac_address(mac)
     with closing(database.open_edge(settings.edge_db)) as store:
-        known = followed.unblock(store, address, _whole(settings))
+        known = followed.unblock(store, address, whole(settings))
     if not known:
         raise ParvisError(f"{address} is not blocked.", remedy="`parvis block list` shows who is.")
     control.nudge(settings.agent_socket)
@@ -65,9 +61,3 @@ def list_(config: str, *, as_json: bool) -> None:
     click.echo("\n".join(found) if found else "Nobody is blocked here.")
     if elsewhere > 0:
         click.echo(f"And {elsewhere} by other gateways of the site, which tell no addresses.")
-
-
-def _whole(settings: Settings) -> followed.Site | None:
-    """Return the site for which a word on a device counts; None where this gateway stands alone."""
-    key = gateway_key.load(settings)
-    return followed.Site(key, settings.device.id) if key else None

@@ -10,10 +10,11 @@ import click
 from rich.console import Console
 
 from edge_core import __version__, logs
-from edge_core.cli import block, migrate, opendata, reload, run, session, status
+from edge_core.cli import block, journal, migrate, opendata, reload, run, sessions, status
 from edge_core.cli.completion import completion
 from edge_core.doctor.command import doctor
 from edge_core.errors import ParvisError, ProcessError
+from edge_core.support.command import support_bundle
 
 
 class _WithServices(click.Group):
@@ -49,13 +50,16 @@ for _command in (
     reload.reload,
     block.block,
     migrate.migrate,
-    session.session,
+    sessions.sessions,
+    journal.logs,
+    support_bundle,
     status.status,
     opendata.opendata,
     doctor,
     completion,
 ):
     parvis.add_command(_command)
+parvis.add_command(sessions.sessions, "session")  # as it was called first
 
 
 def main() -> None:

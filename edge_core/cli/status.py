@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from edge_core import __version__, clock, control, gateways_heard
-from edge_core.cli import guarding, options, session
+from edge_core import __version__, clock, control, gateways_heard, sessions
+from edge_core.cli import guarding, options
 from edge_core.settings import load
 from edge_core.store import database, outbox
 from edge_core.store.replica import Replica
@@ -81,7 +81,7 @@ def gather(settings: Settings) -> dict[str, Any]:
         "agent": bool(answer.get("ok")),
         "guests": {"present": answer.get("guests", 0), "online": answer.get("online", 0)},
         "zones": answer.get("zones", {}),
-        "sessions": session.summary(settings),
+        "sessions": sessions.summary(settings),
         "content": Replica(settings.content_db).version(),
         "epoch": epoch,
         "gateways": {

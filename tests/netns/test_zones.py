@@ -167,7 +167,7 @@ def test_status_and_sessions_tell_the_zone(two_zones, public, colleague):
     assert {row["mac"]: row["zone"] for row in status["sessions"]}[colleague.mac] == "staff"
     until(lambda: _zone(two_zones, "staff")["online"] >= 1, 20, "the guest of the zone")
     assert _zone(two_zones, "main")["online"] >= 1
-    words = ("-m", "edge_core.cli", "session", "list", "--json", "--config", str(two_zones.config))
+    words = ("-m", "edge_core.cli", "sessions", "list", "--json", "--config", str(two_zones.config))
     listed = json.loads(run("ip", "netns", "exec", two_zones.gateway, sys.executable, *words).stdout)
     assert {row["mac"]: row["zone"] for row in listed}[colleague.mac] == "staff"
 

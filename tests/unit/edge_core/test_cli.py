@@ -43,24 +43,24 @@ def call(*words):
 
 def test_sessions_are_listed(config):
     """A script finds the device, its plan and the time left."""
-    (row,) = json.loads(call("session", "list", "--config", config, "--json").output)
+    (row,) = json.loads(call("sessions", "list", "--config", config, "--json").output)
     assert (row["mac"], row["plan"]) == (MAC, "free")
     assert 590 <= row["remaining_seconds"] <= 600
-    assert MAC in call("session", "list", "--config", config).output
+    assert MAC in call("sessions", "list", "--config", config).output
 
 
 def test_a_session_is_ended_whatever_way_its_mac_is_written(config):
     """Windows' way of writing a MAC address works too; a second end is refused with what to look at."""
-    assert "is over" in call("session", "end", "--config", config, "02-00-00-00-00-01".upper()).output
-    assert json.loads(call("session", "list", "--config", config, "--json").output) == []
-    with pytest.raises(Exception, match="parvis session list"):
-        call("session", "end", "--config", config, MAC)
+    assert "is over" in call("sessions", "end", "--config", config, "02-00-00-00-00-01".upper()).output
+    assert json.loads(call("sessions", "list", "--config", config, "--json").output) == []
+    with pytest.raises(Exception, match="parvis sessions list"):
+        call("sessions", "end", "--config", config, MAC)
 
 
 def test_a_mac_that_is_none_is_refused(config):
     """The input is named, and how to write it."""
     with pytest.raises(Exception, match="'nonsense' is not a MAC address"):
-        call("session", "end", "--config", config, "nonsense")
+        call("sessions", "end", "--config", config, "nonsense")
 
 
 def test_status_for_scripts(config):
