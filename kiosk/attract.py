@@ -6,10 +6,21 @@ from __future__ import annotations
 from flask import Blueprint, render_template
 
 from edge_core import clock, live
+from edge_core.i18n import N_
 from kiosk import glance
 from kiosk.here import content, kiosk
 
 routes = Blueprint("attract", __name__)
+_SKIES = {
+    "clear": N_("Clear sky"),
+    "partly": N_("Partly cloudy"),
+    "cloudy": N_("Cloudy"),
+    "fog": N_("Fog"),
+    "rain": N_("Rain"),
+    "sleet": N_("Sleet"),
+    "snow": N_("Snow"),
+    "thunder": N_("Thunderstorm"),
+}
 _EVENTS, _DEPARTURES, _NEWS = 3, 4, 2
 
 
@@ -26,6 +37,8 @@ def page() -> str:
         events=events,
         events_today=today,
         departures=glance.next_departures(content(), now, _DEPARTURES),
+        weather=glance.weather(content(), now),
+        skies=_SKIES,
         news=content().latest_news(_NEWS),
         counted=counted,
         devices=around,

@@ -14,12 +14,52 @@ if TYPE_CHECKING:
     from edge_core.store.timetable import Departure
 
 
+_OLD = timedelta(hours=12)
+"""Age from which a forecast is said to be old."""
+_LONGEST_HOUR = timedelta(hours=6)
+"""What a later entry of a forecast stands for at most."""
+
+
 @dataclass(frozen=True)
 class Leaving:
     """A departure and the name of its stop."""
 
     stop: str
     departure: Departure
+
+
+@dataclass(frozen=True)
+class Weather:
+    """The present hour of a forecast: whole degrees Celsius, the sky, when it was made, whether that is long ago."""
+
+    temperature: int
+    sky: str
+    night: bool
+    updated: datetime
+    old: bool
+    credit: str
+
+
+def weather(content: Replica, now: float) -> Weather | None:
+    """Return the forecast of this hour; None where there is none, or none for this hour any more."""
+    told = content.get("weather", "forecast") or {}
+    updated, this = dates.parse(told.get("updated")), dates.here(now)
+    hours = [(dates.parse(hour.get("at")), hour) for hour in told.get("hours", [])]
+    begun = [(at, hour) for at, hour in hours if at is not None and at <= this]
+    if updated is None or not begun:
+        return None
+    at, hour = begun[-1]
+    last = len(begun) == len(hours)
+    if (last and this - at >= timedelta(hours=1)) or this - at >= _LONGEST_HOUR:
+        return None
+    return Weather(
+        temperature=round(hour["temperature"]),
+        sky=hour["sky"],
+        night=bool(hour.get("night")),
+        updated=updated,
+        old=this - updated >= _OLD,
+        credit=str(told.get("credit", "")),
+    )
 
 
 def events_today(content: Replica, now: float) -> list[Record]:

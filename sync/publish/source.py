@@ -23,6 +23,7 @@ from sync.publish import (
     rows,
     tables,
     timetables,
+    weather,
 )
 from sync.publish.problems import Problems
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _KNOWN = re.compile(
-    r"park\.toml|(companies|hosts|services|ads|surveys|access)\.(csv|xlsx)|news.*\.(rss|atom|xml)|events|news|plan|gtfs|pages"
+    r"park\.toml|weather\.json|(companies|hosts|services|ads|surveys|access)\.(csv|xlsx)|news.*\.(rss|atom|xml)|events|news|plan|gtfs|pages"
     r"|images|README.*|\..*|.*~"
 )
 _TOML_LINE = re.compile(r"at line (\d+)")
@@ -74,6 +75,7 @@ def read(
         "surveys": notices.surveys(folder, problems),
         "access": access.plans(folder, problems),
         "stops": timetables.stops(folder, problems),
+        "weather": weather.forecast(folder, problems),
     }
     _name_companies(collections)
     if whole:

@@ -2,7 +2,7 @@
 """A small fictitious park for the kiosk's tests, laid into a state folder as the synchroniser would."""
 
 import hashlib
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from edge_core import settings
@@ -25,6 +25,11 @@ def moment(now, days=0, hours=0):
     """Write a moment as the content does."""
     there = datetime.fromtimestamp(now, ZoneInfo("Europe/Paris")) + timedelta(days=days, hours=hours)
     return there.isoformat(timespec="minutes")
+
+
+def utc(now, hours):
+    """Write the full hour so many hours from now as a forecast does."""
+    return datetime.fromtimestamp(now // 3600 * 3600 + hours * 3600, UTC).strftime("%Y-%m-%dT%H:%MZ")
 
 
 def departures(now):
@@ -114,6 +119,17 @@ def content(now):
                 "body": words("<p>Six bornes.</p>"),
                 "published": moment(now, days=-1),
                 "source": "https://parc.example/wifi",
+            }
+        ],
+        "weather": [
+            {
+                "id": "forecast",
+                "updated": utc(now, -2),
+                "credit": "Météo fictive",
+                "hours": [
+                    {"at": utc(now, hours), "temperature": 7.6 + hours, "sky": sky, "night": False}
+                    for hours, sky in ((-1, "rain"), (0, "partly"), (1, "clear"))
+                ],
             }
         ],
         "services": [

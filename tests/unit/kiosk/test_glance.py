@@ -1,11 +1,17 @@
 # SPDX-License-Identifier: EUPL-1.2
 """The park at a glance."""
 
+import runpy
+from pathlib import Path
+
 import pytest
 
 from edge_core import live
 from edge_core.store.replica import Replica
 from kiosk import glance
+from sync.downlink import content_db
+
+SAMPLE = runpy.run_path(str(Path(__file__).with_name("sample.py")))
 
 
 @pytest.mark.parametrize(("around", "age", "shown"), [
@@ -49,3 +55,23 @@ def test_departures_of_all_stops_are_one_list(settings, now):
     found = glance.next_departures(Replica(settings.content_db), now, 3)
     assert [leaving.stop for leaving in found] == ["Parvis Exemple"] * 3
     assert [leaving.departure.at for leaving in found] == sorted(leaving.departure.at for leaving in found)
+
+
+def test_the_weather_of_this_hour_with_its_age(client):
+    """Degrees, sky, when it was foretold and by whom."""
+    page = client.get("/").text
+    for words in ("<strong>8 °C</strong>", "Quelques nuages", "Prévision faite", "Météo fictive"):
+        assert words in page
+
+
+def test_weather_is_never_stale_without_saying_so(settings, now):
+    """A forecast of half a day ago says that it is old; one whose hours are over isn't shown, nor is an empty one."""
+    content = Replica(settings.content_db)
+    assert glance.weather(content, now).old is False
+    assert glance.weather(content, now + 2 * 3600) is None
+    made = SAMPLE["content"](now)
+    made["weather"][0]["updated"] = SAMPLE["utc"](now, -13)
+    content_db.load(settings.content_db, made, 2, now)
+    assert glance.weather(Replica(settings.content_db), now).old is True
+    content_db.load(settings.content_db, {**made, "weather": []}, 3, now)
+    assert glance.weather(Replica(settings.content_db), now) is None

@@ -56,7 +56,21 @@ def test_the_demo_is_published_whole(demo):
 
 @pytest.mark.parametrize(
     "name",
-    ["park", "pages", "companies", "hosts", "events", "news", "services", "plans", "stops", "ads", "surveys", "access"],
+    [
+        "park",
+        "pages",
+        "companies",
+        "hosts",
+        "events",
+        "news",
+        "services",
+        "plans",
+        "stops",
+        "ads",
+        "surveys",
+        "access",
+        "weather",
+    ],
 )
 def test_records_are_as_the_contract_says(demo, name):
     """Each record of the demo is valid by the JSON Schema of its collection."""
@@ -208,6 +222,36 @@ def test_all_mistakes_are_told_at_once(folder):
         "services.csv",
         "pages/about.fr.md",
     }
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('"celsius"', '"kelvin"', ', line 16: temperatures are in "kelvin"'),
+        ("lightrain", "frogs", 'can\'t be read: symbol_code "frogs"'),
+        ("T05:00:00Z", "T05:00:00", "without its zone"),
+        ("T05:00:00Z", "T02:00:00Z", "is out of turn"),
+        ('"air_temperature": 3.0', '"air_temperature": 93.0', "air_temperature 93.0"),
+        ('"updated_at"', '"made"', "it is no forecast that can be read ('updated_at'"),
+        ('"Feature",', '"Feature"', "it is not JSON"),
+    ],
+)
+def test_a_forecast_that_is_wrong_is_told_with_its_place(folder, old, new, said):
+    """Another unit, sky, zone or order would show people a wrong hour: nothing is published."""
+    edit(folder / "weather.json", old, new)
+    told = problems(folder)
+    assert all(each.startswith("weather.json") for each in told)
+    assert any(said in each for each in told), told
+
+
+@pytest.mark.parametrize(
+    "code", ["fair_day", "partlycloudy_night", "lightssnowshowersandthunder_day", "heavysleet", "fog"]
+)
+def test_every_kind_of_sky_is_known(folder, code):
+    """The symbols are as their makers write them, two of them with a letter too much."""
+    edit(folder / "weather.json", '"lightrain"', f'"{code}"')
+    hours = source.read(folder, NOW).collections["weather"]["forecast"]["hours"]
+    assert len(hours) == 48
 
 
 @pytest.mark.parametrize("name", ["companies.csv", "events/park.ics", "pages/terms.fr.md"])
