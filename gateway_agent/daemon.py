@@ -197,7 +197,9 @@ class Agent:
     def _end_idle(self, moment: float) -> None:
         """End the sessions whose device has been silent for as long as the settings allow, all over the site."""
         patience = self._settings.access.idle
-        if patience and standing.is_active(self._settings):  # the other of a pair sees none of its packets
+        if patience and not standing.is_active(self._settings):
+            self._idle = idle.Watch()  # what passes at the other of a pair is not seen here
+        elif patience:
             ids = [grant.id for grant in self._enforcement.active]
             elsewhere = site.open_usage(self._store) if self._roaming else {}
             sent = {number: self._accounting.total(number).up_packets + elsewhere.get(number, 0) for number in ids}

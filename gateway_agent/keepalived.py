@@ -42,8 +42,11 @@ def path_of(settings: Settings) -> Path:
 
 
 def weight_file(settings: Settings) -> Path:
-    """Return the file that says what is to be taken from the priority: a number, followed by keepalived."""
-    return settings.run_dir / "ha-weight"
+    """Return the file that says what is to be taken from the priority: a number, followed by keepalived.
+
+    By its real name: keepalived's unit doesn't see the state folder, in which the run folder is a link.
+    """
+    return settings.run_dir.resolve() / "ha-weight"
 
 
 def write(settings: Settings) -> None:

@@ -174,6 +174,16 @@ def take_back(note: Path) -> list[str]:
     return left
 
 
+def drop(settings: Settings) -> None:
+    """Take a pair's addresses from this gateway, where keepalived was killed and could not."""
+    with netlink.Socket(netlink.ROUTE) as kernel:
+        for zone in settings.zones:
+            for address in (zone.ipv4, zone.ipv6):
+                with suppress(OSError):  # it isn't there
+                    if address:
+                        _address(kernel, _DELETE_ADDRESS, zone.interface, address)
+
+
 def addresses(interface: str) -> set[Interface]:
     """Return the addresses of an interface, with their prefix."""
     index, found = socket.if_nametoindex(interface), set()

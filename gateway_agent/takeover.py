@@ -56,6 +56,8 @@ def clear(settings: Settings) -> list[str]:
         if not link.say_farewell(zone):
             _log.warning("farewell_not_said", interface=zone.interface)
     left = network.take_back(network.note_of(settings))
+    if settings.ha.peer:
+        network.drop(settings)
     failover.lead("")
     shaping.remove([*(zone.interface for zone in settings.zones), settings.wan.interface])
     nft_load.remove()

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: EUPL-1.2
 """Two gateways that stand in for each other: one network of guests, one Internet, and a link between the two."""
 
+import json
 import signal
 
+from edge_core.doctor import pair as doctor
 from edge_core.settings import load
 from edge_core.store import database
 from gateway_agent import standing
@@ -39,8 +41,11 @@ class HaPair(Pair):
 
     def start(self):
         database.migrate(self.a.settings)
-        self.a.start_whole()
-        self.b.start_product()
+        self.a.start_internet()
+        for each in self.both:
+            each.launch()
+        for each in self.both:
+            each.wait()
         until(lambda: self.hears(self.a) and self.hears(self.b), 120, "that the gateways hear each other")
         return self.settle()
 
@@ -71,6 +76,16 @@ class HaPair(Pair):
     def knows(self, gateway, guest):
         """Tell whether a gateway knows a guest's lease and session, in the kernel."""
         return guest.mac in gateway.nft("list", "map", "inet", "parvis", "grant4").stdout
+
+    def program(self, gateway, name):
+        """Return the pid of a program that `parvis run gateway` has started, the last of that name."""
+        rows = (gateway.settings.run_dir / "gateway.pids").read_text().splitlines()
+        return [row["pid"] for row in map(json.loads, rows) if row["name"] == name][-1]
+
+    def looked_at(self, gateway):
+        """Return what `parvis doctor` says of the pair there."""
+        with inside(gateway.gateway):
+            return doctor.checks(gateway.settings)
 
     def cut_power(self, gateway):
         """End every process of a gateway at once, and its interfaces with them."""

@@ -60,8 +60,15 @@ class Gateway(Zone):
         return self
 
     def start_product(self):
+        self.launch()
+        self.wait()
+
+    def launch(self):
         words = (sys.executable, "-m", "edge_core.cli", "run", "gateway", "--config", str(self.config))
         self.spawn("run", self.gateway, *words)
+
+    def wait(self):
+        """Wait until the product answers."""
         until(self.status, 120, "the agent")
         until(lambda: self._probe() not in ("", "000"), 120, "the portal")
 
