@@ -75,7 +75,7 @@ def census(target: str, guests: int) -> talk.Answer:
 def _from(device: str, target: str) -> socket.socket:
     made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     made.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, device.encode() + b"\0")
-    made.setblocking(False)
+    made.settimeout(0)
     made.connect((target, _PORT))
     return made
 
