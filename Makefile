@@ -12,7 +12,7 @@ export PORTAL_PORT ?= 8080
 export KIOSK_PORT ?= 8081
 export PLATFORM_PORT ?= 8082
 
-.PHONY: help setup demo test soak lint format bench wheel lock clean
+.PHONY: help setup demo test soak lint format bench wheel bundle image deploy-test lock clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -63,6 +63,10 @@ wheel: setup ## Build the wheel
 
 bundle: setup ## Pack a release that devices install without the Internet
 	@$(BIN)/python ansible/bundle.py
+
+image: ## Build the card's image with debos: build/image/parvis-SUITE-arm64.img
+	@mkdir -p build/image
+	@cd build/image && debos --artifactdir=. -t suite:$(or $(SUITE),bookworm) $(IMAGE_OPTIONS) ../../image/parvis.yaml
 
 deploy-test: setup ## Provision whole machines in containers, as root; takes minutes
 	@lab/machine/packages.sh

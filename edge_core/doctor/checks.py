@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from edge_core import broker, clock, control, roles, settings_zones
 from edge_core.certificate import judge
-from edge_core.doctor import wear
+from edge_core.doctor import root, wear
 from edge_core.doctor.finding import Finding
 from edge_core.errors import ParvisError
 from edge_core.store import database, outbox
@@ -119,6 +119,11 @@ def card(settings: Settings) -> Finding:
     return Finding("card", "ok", f"{found.name}: {found.told()}")
 
 
+def root_(_: Settings) -> Finding:
+    """The root file system is as open, or as closed, to writing as it should be."""
+    return root.check()
+
+
 def portal(settings: Settings) -> Finding:
     """The portal answers what every phone may ask it (RFC 8908)."""
     addresses = roles.portal_addresses(settings)
@@ -204,4 +209,4 @@ def _listens(check: str, address: str, port: int, remedy: str) -> Finding:
 
 
 GATEWAY: tuple[Callable[[Settings], Finding], ...] = (privilege, installed, interfaces, agent, portal, certificate)
-ALWAYS: tuple[Callable[[Settings], Finding], ...] = (store, disk, card, mqtt, content, time_)
+ALWAYS: tuple[Callable[[Settings], Finding], ...] = (store, disk, card, root_, mqtt, content, time_)

@@ -36,9 +36,12 @@ class Cables:
 
 
 @contextmanager
-def laid() -> Iterator[Cables]:
-    """Lay the cables; names and addresses come from our process id, so that several runs live side by side."""
-    number = os.getpid()
+def laid(which: int = 0) -> Iterator[Cables]:
+    """Lay the cables of a machine; names and addresses come from our process id, so that runs live side by side.
+
+    A run with several machines numbers them from 0 to 3.
+    """
+    number = os.getpid() * 4 + which
     # RFC 2544's network for tests of devices; nobody routes it.
     network = list(IPv4Network("198.18.0.0/16").subnets(new_prefix=30))[number % 16384]
     here, machine = network.hosts()

@@ -7,7 +7,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +19,7 @@ _BOOT_SECONDS = 60.0
 _CGROUPS = ("/sys/fs/cgroup/unified", "/sys/fs/cgroup/systemd", "/sys/fs/cgroup")
 
 
-@dataclass
+@dataclass(frozen=True)
 class Machine:
     """A machine that runs. `log` is its console, `folder` holds its key for ssh."""
 
@@ -65,8 +65,11 @@ class Machine:
 
 
 @contextmanager
-def booted(home: Path, cables: Cables, name: str, suite: str = "bookworm") -> Iterator[Machine]:
-    """Build what is missing, boot a fresh machine, and give it; afterwards nothing of it is left but its logs."""
+def booted(home: Path, cables: Cables, name: str, suite: str = "bookworm", *, data: bool = False) -> Iterator[Machine]:
+    """Build what is missing, boot a fresh machine, and give it; afterwards nothing of it is left but its logs.
+
+    With `data`, its /var is a file system of its own.
+    """
     folder = home / f"{name}-{os.getpid()}"
     folder.mkdir(parents=True)
     pristine = tree.build(home, suite)
@@ -74,6 +77,7 @@ def booted(home: Path, cables: Cables, name: str, suite: str = "bookworm") -> It
     with (
         packages.proxy(home / "packages", str(cables.here)) as proxy,
         tree.copy(pristine, folder / "tree") as root,
+        tree.data(root, folder / "data.img") if data else nullcontext(),
     ):
         tree.prepare(root, name, (folder / "key.pub").read_text(encoding="ascii"), proxy)
         machine = Machine(name, cables, root, folder)
@@ -118,9 +122,10 @@ class _Launcher:
                 code = self._process.wait()
                 if code != _REBOOT or self._ending:
                     return
-                # The namespace outlives its machine; a real one would come up without any rule.
+                # The namespace and the mount outlive their machine; a real one comes up without any rule, and writable.
                 space = self._machine.cables.machine_namespace
                 subprocess.run(["ip", "netns", "exec", space, "nft", "flush", "ruleset"], check=False)
+                subprocess.run(["mount", "-o", "remount,rw", str(self._machine.root)], check=False)
 
     def _words(self) -> list[str]:
         """Enter the cgroup and the namespace, then become nspawn (its own option for a namespace shows it our /sys)."""

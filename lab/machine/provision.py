@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,13 +21,14 @@ _RECAP = re.compile(r"^(\S+)\s+: ok=(\d+)\s+changed=(\d+)\s+unreachable=(\d+)\s+
 
 @dataclass(frozen=True)
 class Run:
-    """How a playbook ended."""
+    """How a playbook ended; the numbers are those of the first device, `changes` those of each that it came to."""
 
     code: int
     text: str
     ok: int = field(default=0)
     changed: int = field(default=0)
     failed: int = field(default=0)
+    changes: dict[str, int] = field(default_factory=dict)
 
 
 def bundle() -> Path:
@@ -40,13 +42,20 @@ def bundle() -> Path:
 
 def inventory(machine: Machine, role: str, values: dict[str, Any]) -> Path:
     """Write the inventory of one machine and return its file."""
-    way = " ".join(machine.ssh_options)
-    host = {
-        "ansible_host": machine.address, "ansible_user": "root", "ansible_ssh_common_args": way,
-        "parvis_role": role, **values,
+    return site(machine.folder, role, {machine: values})
+
+
+def site(folder: Path, role: str, machines: Mapping[Machine, dict[str, Any]]) -> Path:
+    """Write the inventory of several machines of one role into a folder, and return its file."""
+    hosts = {
+        machine.name: {
+            "ansible_host": machine.address, "ansible_user": "root",
+            "ansible_ssh_common_args": " ".join(machine.ssh_options), "parvis_role": role, **values,
+        }
+        for machine, values in machines.items()
     }  # fmt: skip
-    file = machine.folder / "inventory.json"
-    groups = {"gateways": {"hosts": {}}, "kiosks": {"hosts": {}}, f"{role}s": {"hosts": {machine.name: host}}}
+    file = folder / "inventory.json"
+    groups = {"gateways": {"hosts": {}}, "kiosks": {"hosts": {}}, f"{role}s": {"hosts": hosts}}
     file.write_text(json.dumps({"all": {"children": groups}}, indent=1), encoding="utf-8")
     return file
 
@@ -65,6 +74,7 @@ def play(machine: Machine, *words: str, book: str = "site.yml") -> Run:
     text = done.stdout + done.stderr
     with (machine.folder / "ansible.log").open("a", encoding="utf-8") as log:
         log.write(f"$ {' '.join(command)}\n{text}\n")
-    found = _RECAP.search(text)
-    counts = [int(part) for part in found.groups()[1:]] if found else [0, 0, 1, 1]
-    return Run(done.returncode, text, counts[0], counts[1], counts[2] + counts[3])
+    found = {name: [int(part) for part in parts] for name, *parts in _RECAP.findall(text)}
+    counts = next(iter(found.values()), [0, 0, 1, 1])
+    changes = {name: parts[1] for name, parts in found.items()}
+    return Run(done.returncode, text, counts[0], counts[1], counts[2] + counts[3], changes)

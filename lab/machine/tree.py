@@ -52,6 +52,21 @@ def copy(tree: Path, folder: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+@contextmanager
+def data(root: Path, image: Path) -> Iterator[None]:
+    """Give the tree a /var on a file system of its own, as the card's image has; the tree must not run yet."""
+    with image.open("wb") as file:
+        file.truncate(4_000_000_000)
+    subprocess.run(["mke2fs", "-q", "-t", "ext4", "-d", str(root / "var"), str(image)], check=True)
+    subprocess.run(["mount", "-o", "loop", str(image), str(root / "var")], check=True)
+    # The kernel's view of its root is a plain one; systemd mounts it again with the options that stand here.
+    (root / "etc/fstab").write_text("overlay / overlay defaults 0 0\n", encoding="ascii")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "--lazy", str(root / "var")], check=False)
+
+
 def prepare(root: Path, name: str, key: str, proxy: str) -> None:
     """Make a copy somebody's machine: its name, who may come in by ssh, where packages come from."""
     (root / "root/.ssh").mkdir(mode=0o700, exist_ok=True)
