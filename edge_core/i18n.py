@@ -23,7 +23,9 @@ from babel.support import Translations
 
 DEFAULT = "fr"
 NAMES = {"fr": "Français", "en": "English", "es": "Español", "oc": "Occitan"}
-_LOCALES = {"fr": "fr_FR", "en": "en_GB", "es": "es_ES", "oc": "oc"}
+EASY, EASY_NAME = "fr-x-falc", "Français facile"
+"""French that is easy to read and to understand ("FALC"), as a private subtag of BCP 47; the content is French's."""
+_LOCALES = {"fr": "fr_FR", "en": "en_GB", "es": "es_ES", "oc": "oc", EASY: "fr_FR"}
 _RANGES_READ = 20  # an Accept-Language of more ranges is not from a person's device
 _SOURCES = [("**/templates/**.html", "jinja2"), ("**.py", "python")]
 _HEADER = """# SPDX-License-Identifier: EUPL-1.2
@@ -107,6 +109,15 @@ def load(*folders: Path) -> dict[str, Language]:
     return {
         code: Language(code, name, Locale.parse(_LOCALES[code]), _merged(code, folders)) for code, name in NAMES.items()
     }
+
+
+def easy(*folders: Path) -> Language:
+    """Load easy French: each folder's French, with what its `fr-x-falc.po`, where there is one, says more easily."""
+    catalogue = _merged("fr", folders)
+    for folder in folders:
+        if (folder / f"{EASY}.po").exists():
+            catalogue = catalogue.merge(_merged(EASY, [folder]))
+    return Language(DEFAULT, EASY_NAME, Locale.parse(_LOCALES[EASY]), catalogue)
 
 
 def _merged(code: str, folders: Iterable[Path]) -> Translations:

@@ -16,7 +16,7 @@ from edge_core.web import dates
 from kiosk import outside, speech
 from kiosk.here import content, kiosk, view
 from kiosk.session import fingerprint
-from kiosk.view import View, parse
+from kiosk.view import TONGUES, View, parse
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -40,7 +40,7 @@ def install(app: Flask) -> None:
         g.view = chosen or (
             View() if request.path == "/" else View(i18n.negotiate(request.headers.get("Accept-Language")))
         )
-        g.language = spoken[g.view.language]
+        g.language = spoken[g.view.tongue]
 
     @app.url_value_preprocessor
     def take(_endpoint: str | None, values: dict[str, Any] | None) -> None:
@@ -63,8 +63,8 @@ def install(app: Flask) -> None:
 
 @cache
 def languages() -> dict[str, i18n.Language]:
-    """Return the four languages with the kiosk's words."""
-    return i18n.load(*_LOCALES)
+    """Return the four languages, and easy French, with the kiosk's words."""
+    return {**i18n.load(*_LOCALES), i18n.EASY: i18n.easy(*_LOCALES)}
 
 
 def refusal(_status: int, title: str, remedy: str) -> str:
@@ -104,6 +104,7 @@ def _surroundings() -> dict[str, Any]:
         "warning": here.warning,
         "again": again,
         "languages": i18n.NAMES,
+        "tongues": TONGUES,
         "switches": _SWITCHES if speaks else _SWITCHES[:-1],
         "speaks": speaks,
     }

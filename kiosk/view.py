@@ -2,7 +2,7 @@
 """How somebody wants to see the kiosk, carried in the address alone: no cookie, so nothing of a person can stay.
 
 "/fr/…" is French; "/en-cl/…" is English with high contrast and large text; "r" brings everything within low reach;
-"s" says it aloud.
+"s" says it aloud; "e" is easy French, which no other language has.
 """
 
 from __future__ import annotations
@@ -12,20 +12,23 @@ from typing import ClassVar
 
 from werkzeug.routing import BaseConverter, ValidationError
 
-from edge_core.i18n import DEFAULT, NAMES
+from edge_core.i18n import DEFAULT, EASY, EASY_NAME, NAMES
 
-_LETTERS = {"c": "contrast", "l": "large", "r": "low", "s": "speech"}
+TONGUES = {DEFAULT: NAMES[DEFAULT], EASY: EASY_NAME, **NAMES}
+"""What one can choose to be spoken to in: easy French beside French."""
+_LETTERS = {"c": "contrast", "l": "large", "r": "low", "s": "speech", "e": "easy"}
 
 
 @dataclass(frozen=True)
 class View:
-    """A language of edge_core.i18n, and four independent wishes."""
+    """A language of edge_core.i18n, four independent wishes, and whether its French is easy."""
 
     language: str = DEFAULT
     contrast: bool = False
     large: bool = False
     low: bool = False
     speech: bool = False
+    easy: bool = False
 
     WISHES: ClassVar[tuple[str, ...]] = tuple(_LETTERS.values())
 
@@ -40,9 +43,15 @@ class View:
         """The classes of the page's root element."""
         return " ".join(wish for wish in self.WISHES if getattr(self, wish))
 
-    def speaking(self, language: str) -> View:
-        """Return this view in another language."""
-        return replace(self, language=language)
+    @property
+    def tongue(self) -> str:
+        """The language's tag (BCP 47): one of TONGUES."""
+        return EASY if self.easy else self.language
+
+    def speaking(self, tongue: str) -> View:
+        """Return this view in another of TONGUES."""
+        easy = tongue == EASY
+        return replace(self, language=DEFAULT if easy else tongue, easy=easy)
 
     def toggled(self, wish: str) -> View:
         """Return this view with one of `WISHES` turned over."""
@@ -57,13 +66,13 @@ def parse(slug: str) -> View | None:
     if language not in NAMES or len(letters) > len(_LETTERS):
         return None
     view = View(language, **{_LETTERS[letter]: True for letter in letters if letter in _LETTERS})
-    return view if view.slug == slug else None
+    return view if view.slug == slug and not (view.easy and language != DEFAULT) else None
 
 
 class ViewConverter(BaseConverter):
     """Lets routes say `<view:view>`."""
 
-    regex = "[a-z]{2}(?:-[a-z]{1,4})?"
+    regex = "[a-z]{2}(?:-[a-z]{1,5})?"
 
     def to_python(self, value: str) -> View:
         """Read a view, or let the router go on."""
