@@ -45,6 +45,7 @@ class Exchange:
         self._publish = publish
         self._told_until = 0.0
         self._everything_due = 0.0
+        self._rolls_told: dict[str, Any] = {}
         self.refused = 0
 
     def tend(self, running: float, now: float) -> None:
@@ -55,11 +56,12 @@ class Exchange:
         since = now - _DAY if whole else self._told_until
         told = shared_visits.changed(self._connection, since)
         rolls = shared_visits.roll_call(self._connection, now - _DAY)
-        if not told and not (rolls["calls"] and whole):
+        if not told and not (rolls["calls"] and (whole or rolls != self._rolls_told)):
             return
         for part in shared_visits.parts(told):
             if not self._publish(self.seal({"visits": part, "rolls": rolls})):
                 return
+        self._rolls_told = rolls
         self._told_until = max((each["updated_at"] for each in told), default=self._told_until) + 1e-6
         if whole:
             self._everything_due = running + _EVERYTHING

@@ -57,20 +57,19 @@ def tick(connection: sqlite3.Connection, code: str, now: float, *, found: bool =
         ticket = visits.ticket(connection, normal(code))
         if key is None or ticket is None:
             return False
-        if found:
-            connection.execute(
-                "INSERT INTO roll_ticks (roll_call, ticket, at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
-                [key, ticket.code, now],
-            )
-        else:
-            connection.execute("DELETE FROM roll_ticks WHERE roll_call = ? AND ticket = ?", [key, ticket.code])
+        # What somebody does now is later than what is there, also where another kiosk's clock is ahead.
+        connection.execute(
+            "INSERT INTO roll_ticks (roll_call, ticket, at, found) VALUES (?, ?, ?, ?) ON CONFLICT (roll_call, ticket)"
+            " DO UPDATE SET found = excluded.found, at = max(excluded.at, roll_ticks.at + 0.001)",
+            [key, ticket.code, now, found],
+        )
         return True
 
 
 def inside(connection: sqlite3.Connection) -> dict[str, list[Entry]]:
     """Return who is inside, by company; each entry is a ticket that was not given back."""
     key = running(connection) or ""
-    found = {row[0] for row in connection.execute("SELECT ticket FROM roll_ticks WHERE roll_call = ?", [key])}
+    found = {row[0] for row in connection.execute("SELECT ticket FROM roll_ticks WHERE roll_call = ? AND found", [key])}
     entries: dict[str, list[Entry]] = {}
     for visit in sorted(visits.of_state(connection, visits.ARRIVED, visits.HERE), key=lambda each: each.name):
         for ticket in visits.tickets_of(connection, visit.id):

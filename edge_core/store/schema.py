@@ -214,3 +214,9 @@ def m091_leases(db: Database) -> None:
     """Keep what the platform leases of scarce things, and of each request under which lease it was confirmed."""
     for statement in schema_leases.STATEMENTS:
         db.execute(statement)
+
+
+@edge()
+def m092_ticks(db: Database) -> None:
+    """Keep a tick of a roll-call that was taken back, so that no other kiosk puts it there again."""
+    db.execute("ALTER TABLE roll_ticks ADD COLUMN found INTEGER NOT NULL DEFAULT 1")

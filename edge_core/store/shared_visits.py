@@ -44,12 +44,15 @@ def parts(told: Sequence[dict[str, Any]]) -> list[list[dict[str, Any]]]:
 
 
 def roll_call(connection: sqlite3.Connection, since: float) -> dict[str, Any]:
-    """Return the roll-calls since a moment, with who was found."""
+    """Return the roll-calls since a moment, with who was found, and of whom that was taken back."""
     calls = connection.execute("SELECT * FROM roll_calls WHERE started_at >= ?", [since]).fetchall()
     ticks = connection.execute(
         "SELECT * FROM roll_ticks WHERE roll_call IN (SELECT id FROM roll_calls WHERE started_at >= ?)", [since]
     ).fetchall()
-    return {"calls": [dict(row) for row in calls], "ticks": [dict(row) for row in ticks]}
+    told: dict[str, Any] = {"calls": [dict(row) for row in calls], "ticks": [], "unticks": []}
+    for row in ticks:  # apart: a release that knows no unticks takes none for a tick
+        told["ticks" if row["found"] else "unticks"].append({name: row[name] for name in ("roll_call", "ticket", "at")})
+    return told
 
 
 def join(connection: sqlite3.Connection, told: Sequence[Mapping[str, Any]], rolls: Mapping[str, Any]) -> int:
@@ -65,10 +68,15 @@ def join(connection: sqlite3.Connection, told: Sequence[Mapping[str, Any]], roll
                 " DO UPDATE SET ended_at = coalesce(roll_calls.ended_at, excluded.ended_at)",
                 [call["id"], call["started_at"], call["ended_at"]],
             )
-        connection.executemany(
-            "INSERT INTO roll_ticks (roll_call, ticket, at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
-            [(tick["roll_call"], tick["ticket"], tick["at"]) for tick in rolls["ticks"]],
-        )
+        for found, ticks in ((True, rolls["ticks"]), (False, rolls.get("unticks", []))):
+            # The later word holds; of two at once the one that has somebody looked for.
+            connection.executemany(
+                "INSERT INTO roll_ticks (roll_call, ticket, at, found) VALUES (?, ?, ?, ?)"
+                " ON CONFLICT (roll_call, ticket) DO UPDATE SET found = excluded.found, at = excluded.at"
+                " WHERE excluded.at > roll_ticks.at"
+                " OR (excluded.at = roll_ticks.at AND excluded.found < roll_ticks.found)",
+                [(tick["roll_call"], tick["ticket"], tick["at"], found) for tick in ticks],
+            )
         return moved
 
 

@@ -160,3 +160,50 @@ def test_a_roll_call_is_one_for_the_whole_site(kiosk):
     roll_calls.end(two.store, 120.0)
     talk(200.0)
     assert roll_calls.running(one.store) is None
+
+
+def test_a_tick_taken_back_stays_taken_back(kiosk):
+    """By mistake ticked, then looked for again: no kiosk that heard of the tick puts it there again, in any order."""
+    one, two = kiosk("k1"), kiosk("k2")
+    code = visits.tickets_of(one.store, one.arrive(100.0).id)[0].code
+    key = roll_calls.start(one.store, 110.0)
+    told = {"visits": shared_visits.changed(one.store, 0.0), "rolls": shared_visits.roll_call(one.store, 0.0)}
+    shared_visits.join(two.store, told["visits"], told["rolls"])
+
+    def found(kiosk_):
+        return [entry.found for entry in roll_calls.inside(kiosk_.store)["ardoise"]]
+
+    roll_calls.tick(one.store, code, 130.0)  # its clock is ahead
+    ticked = shared_visits.roll_call(one.store, 0.0)
+    shared_visits.join(two.store, [], ticked)
+    roll_calls.tick(two.store, code, 120.0, found=False)
+    back = shared_visits.roll_call(two.store, 0.0)
+    assert (back["ticks"], len(back["unticks"])) == ([], 1)
+    for each in (one, two):
+        for rolls in (back, ticked, back, ticked):
+            shared_visits.join(each.store, [], rolls)
+        assert found(each) == [False]
+    roll_calls.tick(one.store, code, 121.0)
+    shared_visits.join(two.store, [], shared_visits.roll_call(one.store, 0.0))
+    assert found(one) == found(two) == [True]
+    same = {"calls": [], "ticks": [], "unticks": [{"roll_call": key, "ticket": code, "at": 999.0}]}
+    both = {**same, "ticks": same["unticks"]}
+    shared_visits.join(one.store, [], both)
+    assert found(one) == [False], "of two words at once, the one that has somebody looked for"
+
+
+def test_a_tick_is_told_at_once(kiosk):
+    """Whoever ticks at the assembly point is heard at the next turn, not at the next minute; nothing is told twice."""
+    one, two = kiosk("k1"), kiosk("k2")
+    code = visits.tickets_of(one.store, one.arrive(100.0).id)[0].code
+    roll_calls.start(one.store, 110.0)
+    one.exchange.tend(0.0, 111.0)
+    one.told.clear()
+    one.exchange.tend(2.0, 113.0)
+    assert one.told == []
+    roll_calls.tick(one.store, code, 114.0)
+    one.exchange.tend(4.0, 115.0)
+    assert len(one.told) == 1
+    one.exchange.tend(6.0, 117.0)
+    assert len(one.told) == 1
+    assert two.exchange.hear(one.told[0])
