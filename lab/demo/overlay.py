@@ -1,12 +1,18 @@
 # SPDX-License-Identifier: EUPL-1.2
-"""A copy of the demo's content that follows its source: the story changes the copy, a person may change either."""
+"""A copy of the demo's content that follows its source: the story changes the copy, a person may change either.
+
+Its weather forecast is moved to today.
+"""
 
 import shutil
 import threading
+import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
+
+from lab.demo import forecast
 
 _LOOK_SECONDS = 0.5
 
@@ -34,6 +40,8 @@ def follow(source: Path, copy: Path, before: Stamps, now: Stamps) -> int:
         fresh = target.with_name(f".{target.name}.new")
         with suppress(FileNotFoundError):
             shutil.copyfile(source / path, fresh)
+            if path.name == forecast.FILE:
+                fresh.write_text(forecast.of_today(fresh.read_text(encoding="utf-8"), time.time()), encoding="utf-8")
             fresh.replace(target)  # whole or not at all: the publisher watches
     for path in gone:
         (copy / path).unlink(missing_ok=True)

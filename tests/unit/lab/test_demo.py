@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: EUPL-1.2
 """The demo's decisions: configuration, folder, content copy, certificates, the internet's answers."""
 
+import json
 import os
+from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from cryptography import x509
@@ -9,7 +12,7 @@ from cryptography.x509 import verification
 
 from edge_core import broker, settings
 from lab.ca import Authority
-from lab.demo import overlay
+from lab.demo import forecast, overlay
 from lab.demo.console import Totals
 from lab.demo.folder import FolderError, claim
 from lab.demo.plan import SOURCE, Plan, Ports, configurations
@@ -103,3 +106,16 @@ def test_totals_know_whether_every_event_is_accounted_for():
 def test_the_demo_publishes_the_checkouts_own_content():
     """The copy begins as content/demo."""
     assert (SOURCE / "park.toml").is_file()
+
+
+def test_the_demos_weather_is_todays(tmp_path):
+    """The forecast of the source is moved to this day, whole; a file that is none stays for the publisher to judge."""
+    source, copy, now = SOURCE, tmp_path / "copy", 1_800_000_000.0
+    moved = json.loads(forecast.of_today((source / "weather.json").read_text(encoding="utf-8"), now))
+    hours = [datetime.fromisoformat(each["time"]).timestamp() for each in moved["properties"]["timeseries"]]
+    assert len(hours) == 48
+    assert hours[0] <= now < hours[24]
+    assert 0 <= now - datetime.fromisoformat(moved["properties"]["meta"]["updated_at"]).timestamp() <= 3600
+    assert forecast.of_today("{", now) == "{"
+    overlay.follow(source, copy, {}, {Path("weather.json"): (0, 0)})
+    assert f"{datetime.now(UTC):%Y-%m-%d}" in (copy / "weather.json").read_text(encoding="utf-8")
