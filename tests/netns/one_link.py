@@ -4,6 +4,7 @@
 import json
 import signal
 
+from edge_core.doctor import checks
 from edge_core.doctor import pair as doctor
 from edge_core.settings import load
 from edge_core.store import database
@@ -85,7 +86,7 @@ class HaPair(Pair):
     def looked_at(self, gateway):
         """Return what `parvis doctor` says of the pair there."""
         with inside(gateway.gateway):
-            return doctor.checks(gateway.settings)
+            return [checks.portal(gateway.settings), *doctor.checks(gateway.settings)]
 
     def cut_power(self, gateway):
         """End every process of a gateway at once, and its interfaces with them."""

@@ -131,7 +131,7 @@ def test_the_technician_sees_which_is_which(pair, phone):
     for each, words in ((active, "is the active one"), (other, "stands by")):
         about = pair.looked_at(each)
         assert {row.state for row in about} == {"ok"}, about
-        assert words in about[0].seen
+        assert words in about[1].seen
     active.kill("run", signal.SIGTERM)
     until(lambda: pair.active() is other, 60, "the other's taking over")
     assert "Rules, addresses" in active.command("gateway", "clear").stdout
