@@ -181,7 +181,10 @@ def time_(_: Settings) -> Finding:
     if clock.synchronised():
         return Finding("clock", "ok", "synchronised")
     return Finding(
-        "clock", "warning", "not synchronised", "Events are dated again by the platform. Install systemd-timesyncd."
+        "clock",
+        "warning",
+        "not synchronised",
+        "Events are dated again by the platform. Is systemd-timesyncd there, and a time server within reach?",
     )
 
 
