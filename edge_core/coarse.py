@@ -29,6 +29,11 @@ def span(seconds: float) -> int:
     return int(seconds + WINDOW / 2) // WINDOW * WINDOW
 
 
+def plan(seconds: float) -> int:
+    """Return the length of a plan: more than a window as a span, for it may run until a closing time."""
+    return span(seconds) if seconds > WINDOW else int(seconds)
+
+
 def uuid7(now: float) -> str:
     """Return a new UUIDv7 (RFC 9562, 5.7) whose time is the start of the window; the rest of it is chance."""
     milliseconds = int(moment(now) * 1000) & (1 << 48) - 1

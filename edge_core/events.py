@@ -1,16 +1,18 @@
 # SPDX-License-Identifier: EUPL-1.2
 """The events that a device tells its platform: frozen, typed, each the twin of a schema in contracts/schemas.
 
-None carries a MAC address or says who is online: a session is known by its random id. One event names a person,
-`VisitArrived`, because the host must be told who stands at the reception.
+None carries a MAC address or says who is online: a session is known by its random id. `VisitArrived` alone names one.
 """
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from edge_core.coarse import WINDOW, span
+from edge_core import coarse
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,12 +21,12 @@ class Event:
 
     type: ClassVar[str]
     klass: ClassVar[str]
-    coarse: ClassVar[bool] = False
-    """Whether its moment is told to five minutes only (`edge_core/coarse`): it is of one person's session."""
+    spans: ClassVar[Mapping[str, Callable[[float], int]]] = {}
+    """Members of one person's session and how they are told; with any, its moment is told to five minutes too."""
 
     def data(self) -> dict[str, Any]:
         """Return the CloudEvents `data`, ready for JSON."""
-        return asdict(self)
+        return {**asdict(self), **{name: tell(getattr(self, name)) for name, tell in self.spans.items()}}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,14 +79,10 @@ class SessionStarted(Event):
 
     type: ClassVar[str] = "eu.parvis.session.started.v1"
     klass: ClassVar[str] = "usage"
-    coarse: ClassVar[bool] = True
+    spans: ClassVar[Mapping[str, Callable[[float], int]]] = {"seconds": coarse.plan}
     session: str
     plan: str
     seconds: int
-
-    def data(self) -> dict[str, Any]:
-        """Return the CloudEvents `data`: what is left until a closing time would tell the moment of the beginning."""
-        return {**asdict(self), "seconds": span(self.seconds) if self.seconds > WINDOW else self.seconds}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +91,7 @@ class SessionEnded(Event):
 
     type: ClassVar[str] = "eu.parvis.session.ended.v1"
     klass: ClassVar[str] = "usage"
-    coarse: ClassVar[bool] = True
+    spans: ClassVar[Mapping[str, Callable[[float], int]]] = {"duration": coarse.span}
     session: str
     plan: str
     reason: str
@@ -102,10 +100,6 @@ class SessionEnded(Event):
     up_packets: int
     down_bytes: int
     down_packets: int
-
-    def data(self) -> dict[str, Any]:
-        """Return the CloudEvents `data`: with the exact duration two windows would tell the moment."""
-        return {**asdict(self), "duration": span(self.duration)}
 
 
 @dataclass(frozen=True, kw_only=True)

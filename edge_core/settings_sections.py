@@ -167,7 +167,9 @@ class Management:
     """What those who look after the device see of it."""
 
     listen: tuple[str, int] | None = _row(
-        parse.listener, "Address and port of metrics and health, on the management side; empty: none.", default=None
+        parse.listener,
+        "Address and port of metrics, health and device page, management side; empty: none.",
+        default=None,
     )
 
 

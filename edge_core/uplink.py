@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: EUPL-1.2
 """Reads whether the park's way to the Internet is open, as whoever watches it has written: run_dir/uplink.json.
 
-{"up": true or false, "since": seconds since 1970}, replaced whole by a rename. No file, or one that can't be read, says
+{"up": true or false, "since": seconds since 1970, "milliseconds": of the last answer, or null}, replaced whole by a
+rename. No file, or one that can't be read, says
 nothing: then nothing is told to people either.
 """
 
@@ -24,6 +25,8 @@ class Uplink:
 
     up: bool
     since: float
+    milliseconds: int | None = None
+    """How long the last answer took; None where nothing answered."""
 
 
 def read(run_dir: Path) -> Uplink | None:
@@ -36,5 +39,6 @@ def read(run_dir: Path) -> Uplink | None:
     if not isinstance(told, dict):
         return None
     up, since = told.get("up"), told.get("since")
+    took = told.get("milliseconds")
     good = isinstance(up, bool) and isinstance(since, int | float) and 0 <= since < 1e11
-    return Uplink(bool(up), float(since or 0)) if good else None
+    return Uplink(bool(up), float(since or 0), took if type(took) is int else None) if good else None

@@ -85,14 +85,16 @@ class Watch:
             self._record(measured)
 
     def _tell(self, way: Way, name: str) -> None:
-        """Tell what has changed; the file before the event, and again next time where either fails."""
+        """Tell what has changed; the file, in memory, each time and before the event; both again where one fails."""
         state = (bool(way.up), name)
-        if state == self._told:
-            return
         draft = self._settings.run_dir / f"{uplink.NAME}.new"
-        draft.write_text(json.dumps({"up": state[0], "since": way.since}), encoding="ascii")
+        draft.write_text(
+            json.dumps({"up": state[0], "since": way.since, "milliseconds": way.milliseconds}), encoding="ascii"
+        )
         draft.chmod(0o644)
         draft.replace(self._settings.run_dir / uplink.NAME)
+        if state == self._told:
+            return
         self._record(UplinkChanged(up=state[0], way=name, milliseconds=way.milliseconds))
         self._told = state
         _log.info("uplink_changed", up=state[0], way=name, milliseconds=way.milliseconds)

@@ -10,13 +10,13 @@ from datetime import UTC, datetime
 import click
 import segno
 
-from edge_core import clock, site_codes
+from edge_core import clock, passwords, site_codes
 from edge_core.cli import options
 from edge_core.errors import ParvisError
 from edge_core.settings import load
 from edge_core.store import database, desk_users, erasure
 from edge_core.store.vouchers import ALPHABET
-from kiosk import codes, passwords
+from kiosk import codes
 
 _LONGEST_NAME, _BADGE_LENGTH = 60, 16
 

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 from flask import Blueprint, abort, current_app, g, redirect, render_template, request, url_for
 
-from edge_core import clock, logs
+from edge_core import clock, logs, passwords
 from edge_core.errors import StoreError
 from edge_core.i18n import N_
 from edge_core.store import database, desk_users
-from kiosk import codes, passwords, scans
+from kiosk import codes, scans
 from kiosk.here import kiosk
 
 if TYPE_CHECKING:

@@ -8,14 +8,17 @@ import threading
 import time
 from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edge_core import clock, uplink
 from edge_core.certificate import judge
 from edge_core.cli import status
+from edge_core.doctor import wear
 from edge_core.errors import ParvisError
 from edge_core.store import database, outbox
 from edge_core.store.replica import Replica
+from edge_core.support import hardware
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,6 +41,10 @@ class Reading:
     disk_free: int | None
     disk_total: int | None
     taken: float
+    health: hardware.Health
+    uplink_bytes: tuple[int, int] | None
+    """Received and sent by the interface to the Internet."""
+    wear: wear.Wear | None
 
 
 def take(settings: Settings, now: float) -> Reading:
@@ -60,6 +67,9 @@ def take(settings: Settings, now: float) -> Reading:
         disk_free=free,
         disk_total=total,
         taken=now,
+        health=hardware.read(),
+        uplink_bytes=_counted(settings.wan.interface),
+        wear=wear.of(settings.device.state_dir, clock.monotonic()),
     )
 
 
@@ -67,10 +77,14 @@ class Gauge:
     """Takes a reading when the last one is older than two seconds: a flood of questions costs no more than a few."""
 
     def __init__(
-        self, settings: Settings, tick: Callable[[], float] = time.monotonic, kept: float = _KEPT_SECONDS
+        self,
+        settings: Settings,
+        tick: Callable[[], float] = time.monotonic,
+        kept: float = _KEPT_SECONDS,
+        told: Callable[[Reading], None] = lambda _reading: None,
     ) -> None:
-        """Take what to read; nothing is read yet."""
-        self._settings, self._tick, self._kept = settings, tick, kept
+        """Take what to read, and who is told of each reading; nothing is read yet."""
+        self._settings, self._tick, self._kept, self._told = settings, tick, kept, told
         self._lock = threading.Lock()
         self._last: Reading | None = None
         self._at = 0.0
@@ -81,10 +95,22 @@ class Gauge:
             if not self._at or self._tick() - self._at >= self._kept:
                 try:
                     self._last = take(self._settings, clock.now())
+                    self._told(self._last)
                 except ParvisError:
                     self._last = None
                 self._at = self._tick() or self._kept
             return self._last
+
+
+def _counted(interface: str, folder: Path = Path("/sys/class/net")) -> tuple[int, int] | None:
+    try:
+        counts = [
+            int((folder / interface / "statistics" / name).read_text(encoding="ascii"))
+            for name in ("rx_bytes", "tx_bytes")
+        ]
+    except (OSError, ValueError):
+        return None
+    return counts[0], counts[1]
 
 
 def _certificate(settings: Settings, now: float) -> bool | None:

@@ -6,9 +6,9 @@ from contextlib import closing
 
 import pytest
 
+from edge_core import passwords
 from edge_core import settings as configuration
 from edge_core.store import database, desk_users, visits
-from kiosk import passwords
 from kiosk.app import create_app, create_desk
 
 from .kiosk_page import LAYOUTS, SAMPLE, serving

@@ -10,11 +10,11 @@ from contextlib import closing
 import pytest
 from click.testing import CliRunner
 
-from edge_core import live
+from edge_core import live, passwords
 from edge_core.errors import ConfigurationError
 from edge_core.settings import load
 from edge_core.store import database, desk_users, outbox, print_jobs, requests, roll_calls, visits
-from kiosk import commands, desk_export, passwords, reception
+from kiosk import commands, desk_export, reception
 from kiosk.app import create_desk
 
 PASSWORD = "trois mots de passe"

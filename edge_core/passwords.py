@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: EUPL-1.2
-"""Receptionists' passwords: hashed by Argon2id with the least that OWASP's cheat sheet takes, one at a time on a Pi."""
+"""Passwords of the desk and the device page: Argon2id with the least that OWASP takes, one at a time on a Pi."""
 
 from __future__ import annotations
 
