@@ -123,10 +123,12 @@ def test_site_broker_runs_in_a_user_namespace(tmp_path, kept):
     site = Process([*words, "sh", "-c", inner], tmp_path / "log")
     site.start()
     kept.append(site)
-    time.sleep(1.5)
-    assert site.popen.poll() is None, site.log.read_text()
-    net = Path(f"/proc/{site.popen.pid}/net/tcp").read_text()
-    assert "0100007F:075B" in net, "127.0.0.1:1883 listens there"
+
+    def answers():
+        assert site.popen.poll() is None, site.log.read_text()
+        return "0100007F:075B" in Path(f"/proc/{site.popen.pid}/net/tcp").read_text()
+
+    until(answers, 60, "127.0.0.1:1883 listens there")
     assert site.terminate()[0] == 0
     assert (device.settings.device.state_dir / "mosquitto/mosquitto.db").exists()
 
@@ -144,7 +146,7 @@ def test_broker_in_python_carries_everything(tmp_path, kept, monkeypatch):
         until(lambda: peer.states[device.name]["online"] is False, 60, "last will")
         assert device.account().balanced
         peer.stop()
-        assert site.terminate()[1] < 4.0
+        assert site.terminate()[0] == 0, "it ends by itself, in order"
     finally:
         peer.stop()
 
