@@ -66,8 +66,7 @@ def _measure(place: Path | str, messages: list[tuple[str, bytes]]) -> float:
     for start in range(0, len(messages), _ROUND):
         work = Work(connection, time.time())
         with store.transaction(connection):
-            for topic, payload in messages[start : start + _ROUND]:
-                intake.take(work, topic, payload)
+            intake.take(work, messages[start : start + _ROUND])
             settle(work)
     spent = time.process_time() - began
     connection.close()

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Iterator
 
+_FORGOTTEN = "CASE WHEN returned IS NULL THEN units ELSE 0 END"  # what a lease had spent when it came back
 _link_publish = link.Link.publish
 _birth, _state = intake.Intake._birth, intake.Intake._state  # noqa: SLF001
 _redact, _accept_new, _uncovered = wire.redact, replies.accept_new, replies.uncovered
@@ -62,12 +63,14 @@ def _change_ack(change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
 def _highest() -> None:
     """R-202: acknowledge the highest number, holes or not."""
 
-    def advance(connection: sqlite3.Connection, stream: int) -> int:
-        return int(
-            connection.execute("SELECT coalesce(max(seq), 0) FROM events WHERE stream = ?", [stream]).fetchone()[0]
+    def advance_all(connection: sqlite3.Connection, streams: list[int]) -> list[Any]:
+        told = (
+            "SELECT d.site, d.name, s.epoch, (SELECT coalesce(max(seq), 0) FROM events e WHERE e.stream = s.id)"
+            " FROM streams s JOIN devices d ON d.id = s.device WHERE s.id = ?"
         )
+        return [connection.execute(told, [stream]).fetchone() for stream in streams]
 
-    _put(ledger, "advance", advance)
+    _put(ledger, "advance_all", advance_all)
 
 
 def _deaf_to_births() -> None:
@@ -171,7 +174,7 @@ BREAKAGES: dict[str, Callable[[], None]] = {
     "R-401": _answer_each_arrival,
     "R-402": _set(writer, "RESEND_INTERVAL", 1e9),
     "R-404": _set(replies, "confirm", _confirm_all),
-    "R-407": _set(quotas, "free", lambda *_: 5),
+    "R-407": _set(quotas, "_TAKEN", quotas._TAKEN.replace("coalesce(returned, units)", _FORGOTTEN)),  # noqa: SLF001
     "R-408": _set(quotas, "is_held", lambda *_: False),
     "R-409": _set(quotas, "is_held", lambda *_: True),
     "R-413": _set(leasing, "RETURNED", "eu.parvis.health.up.v1"),

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lab.platform import projections, store, wire
@@ -30,49 +30,69 @@ class Letter(NamedTuple):
     body: str
 
 
-def device_id(connection: Connection, site: str, name: str, now: float) -> int:
-    """Return the device's row, made when it is first heard of."""
-    row = connection.execute(
-        "INSERT INTO devices (site, name, seen_at) VALUES (?, ?, ?)"
-        " ON CONFLICT (site, name) DO UPDATE SET seen_at = excluded.seen_at RETURNING id",
-        [site, name, now],
-    ).fetchone()
-    return int(row[0])
+def device_ids(connection: Connection, names: set[tuple[str, str]], now: float) -> dict[tuple[str, str], int]:
+    """Return the row of each (site, device), made when first heard of; in PostgreSQL they are locked, in order."""
+    rows = [(site, name, now) for site, name in sorted(names)]
+    tail = "ON CONFLICT (site, name) DO UPDATE SET seen_at = excluded.seen_at RETURNING id, site, name"
+    found = store.write_returning(connection, "devices", "site, name, seen_at", rows, tail)
+    return {(row[1], row[2]): int(row[0]) for row in found}
 
 
 def stream_id(connection: Connection, device: int, epoch: str) -> int:
     """Return the row of one epoch of a device, made when it is first heard of."""
-    select = "SELECT id FROM streams WHERE device = ? AND epoch = ?"
-    row = connection.execute(select, [device, epoch]).fetchone()
-    if row is None:
-        row = connection.execute(
-            "INSERT INTO streams (device, epoch) VALUES (?, ?) RETURNING id", [device, epoch]
-        ).fetchone()
-    return int(row[0])
+    return stream_ids(connection, {(device, epoch)})[device, epoch]
 
 
-def apply(connection: Connection, device: int, stream: int, events: Sequence[Event]) -> None:
-    """Store valid events of one stream and what follows from them."""
-    groups: dict[tuple[str, bool], list[Event]] = defaultdict(list)
-    for event in events:
-        groups[event.type, event.known].append(event)
-    for (name, known), group in groups.items():
-        new = store.write_rows(connection, "events", _COLUMNS, [_row(stream, event) for event in group], _ONCE)
-        connection.execute(
-            "INSERT INTO totals VALUES (?, ?, ?) ON CONFLICT (stream, type) DO UPDATE SET n = totals.n + excluded.n",
-            [stream, name, new],
-        )
-        connection.execute(
-            "UPDATE streams SET received = received + ?, duplicates = duplicates + ? WHERE id = ?",
-            [new, len(group) - new, stream],
-        )
-        if new < len(group):
-            _note_conflicts(connection, stream, group)
-        if name == GAP:
-            _declare(connection, stream, group)
-        elif known:
-            projections.apply(connection, device, name, group)
-    _learn_clock(connection, device, events)
+def stream_ids(connection: Connection, lives: set[tuple[int, str]]) -> dict[tuple[int, str], int]:
+    """Return the row of each (device, epoch), made when it is first heard of."""
+    tail = "ON CONFLICT (device, epoch) DO UPDATE SET epoch = excluded.epoch RETURNING id, device, epoch"
+    found = store.write_returning(connection, "streams", "device, epoch", sorted(lives), tail)
+    return {(int(row[1]), row[2]): int(row[0]) for row in found}
+
+
+def apply(connection: Connection, told: Sequence[tuple[int, Event]]) -> set[int]:
+    """Store valid events of any devices, each with its device, and what follows from them; return their streams.
+
+    A handful of statements, however many messages they came in: one round trip for each is what bounds a database.
+    """
+    streams = stream_ids(connection, {(device, event.epoch) for device, event in told})
+    placed = [(streams[device, event.epoch], event) for device, event in told]
+    rows = [_row(stream, event) for stream, event in placed]
+    tail = f"{_ONCE} RETURNING stream, type"
+    new = Counter((row[0], row[1]) for row in store.write_returning(connection, "events", _COLUMNS, rows, tail))
+    _count(connection, streams, placed, new)
+    _declare(connection, [one for one in placed if one[1].type == GAP])
+    groups: dict[str, list[tuple[int, Event]]] = defaultdict(list)
+    for device, event in told:
+        if event.known and event.type != GAP:
+            groups[event.type].append((device, event))
+    for name, group in groups.items():
+        projections.apply(connection, name, group)
+    _learn_clock(connection, told)
+    return set(streams.values())
+
+
+def _count(
+    connection: Connection, streams: dict[tuple[int, str], int], placed: Sequence[tuple[int, Event]],
+    new: Counter[tuple[int, str]],
+) -> None:  # fmt: skip
+    """Count what is new by type, and of each stream what is new and what came again."""
+    tail = "ON CONFLICT (stream, type) DO UPDATE SET n = totals.n + excluded.n"
+    store.write_rows(connection, "totals", "stream, type, n", [(*key, n) for key, n in sorted(new.items())], tail)
+    fresh, came = Counter[int](), Counter(stream for stream, _ in placed)
+    for (stream, _), n in new.items():
+        fresh[stream] += n
+    counted = [
+        (device, epoch, fresh[stream], came[stream] - fresh[stream])
+        for (device, epoch), stream in sorted(streams.items())
+    ]
+    tail = (
+        "ON CONFLICT (device, epoch) DO UPDATE SET received = streams.received + excluded.received,"
+        " duplicates = streams.duplicates + excluded.duplicates"
+    )
+    store.write_rows(connection, "streams", "device, epoch, received, duplicates", counted, tail)
+    for stream in [stream for stream, n in came.items() if n > fresh[stream]]:
+        _note_conflicts(connection, stream, [event for place, event in placed if place == stream])
 
 
 def set_aside(connection: Connection, letter: Letter) -> None:
@@ -94,24 +114,28 @@ def _row(stream: int, event: Event) -> tuple[Any, ...]:
 
 def _note_conflicts(connection: Connection, stream: int, group: Sequence[Event]) -> None:
     """Count numbers that came with another id than the one that was kept (R-111)."""
-    held = "SELECT 1 FROM events WHERE stream = ? AND seq = ? AND id <> ?"
-    conflicts = sum(connection.execute(held, [stream, event.seq, event.id]).fetchone() is not None for event in group)
+    seqs = [event.seq for event in group]
+    found = connection.execute(
+        "SELECT seq, id FROM events WHERE stream = ? AND seq BETWEEN ? AND ?", [stream, min(seqs), max(seqs)]
+    )
+    held = {row[0]: row[1] for row in found.fetchall()}
+    conflicts = sum(held.get(event.seq) != event.id for event in group)
     if conflicts:
         connection.execute("UPDATE streams SET conflicts = conflicts + ? WHERE id = ?", [conflicts, stream])
 
 
-def _declare(connection: Connection, stream: int, group: Sequence[Event]) -> None:
+def _declare(connection: Connection, gaps: Sequence[tuple[int, Event]]) -> None:
     """Note what gap events declare as gone, for the ledger (R-302)."""
     rows = [
         (stream, event.seq, *(int(event.data[key]) for key in ("first", "last", "count")), event.data["reason"])
-        for event in group
+        for stream, event in gaps
     ]
     store.write_rows(connection, "gaps", "stream, seq, first, last, count, reason", rows, "ON CONFLICT DO NOTHING")
 
 
-def _learn_clock(connection: Connection, device: int, events: Sequence[Event]) -> None:
+def _learn_clock(connection: Connection, told: Sequence[tuple[int, Event]]) -> None:
     """Keep one offset for each boot, from its latest event with a right clock (R-110)."""
-    offsets = {event.boot: event.at - event.monotonic for event in events if event.synchronised}
-    rows = [(device, boot, offset) for boot, offset in offsets.items()]
+    offsets = {(device, event.boot): event.at - event.monotonic for device, event in told if event.synchronised}
+    rows = [(*boot, offset) for boot, offset in sorted(offsets.items())]
     tail = "ON CONFLICT (device, boot) DO UPDATE SET started = excluded.started"
     store.write_rows(connection, "boots", "device, boot, started", rows, tail)

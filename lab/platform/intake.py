@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: EUPL-1.2
-"""One message from a device, checked and applied inside the caller's transaction; says what must be sent after it."""
+"""Messages from devices, checked and applied inside the caller's transaction; says what must be sent after it."""
 
 from __future__ import annotations
 
 import json
 import sqlite3
-from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,8 @@ from lab.platform import ingest, ledger, replies, wire, wishes
 from lab.platform.contract import Contract, Event, Invalid
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from lab.platform.store import Connection
     from lab.platform.wire import Topic
 
@@ -21,11 +22,12 @@ if TYPE_CHECKING:
 class Work:
     """One transaction: its connection and time, and what to tell once it is committed.
 
-    `streams` are to be acknowledged, `devices` to be sent their replies.
+    `events` are valid, each with its device; `streams` are to be acknowledged, `devices` to be sent their replies.
     """
 
     connection: Connection
     now: float
+    events: list[tuple[int, Event]] = field(default_factory=list)
     streams: set[int] = field(default_factory=set)
     devices: set[int] = field(default_factory=set)
 
@@ -36,14 +38,21 @@ class Intake:
     def __init__(self, contract: Contract) -> None:
         self._contract = contract
 
-    def take(self, work: Work, topic: str, payload: bytes) -> None:
-        """Apply one message; an unreadable one is counted and changes nothing else (R-108)."""
-        try:
-            where = wire.parse_topic(topic)
-        except wire.RefusedError as refusal:
-            _count_refusal(work, str(refusal))
-            return
-        device = ingest.device_id(work.connection, where.site, where.device, work.now)
+    def take(self, work: Work, messages: Iterable[tuple[str, bytes]]) -> None:
+        """Apply messages (topic, payload); an unreadable one is counted and changes nothing else (R-108)."""
+        readable = []
+        for topic, payload in messages:
+            try:
+                readable.append((wire.parse_topic(topic), payload))
+            except wire.RefusedError as refusal:
+                _count_refusal(work, str(refusal))
+        devices = ingest.device_ids(work.connection, {(one.site, one.device) for one, _ in readable}, work.now)
+        for where, payload in readable:
+            self._take_one(work, devices[where.site, where.device], where, payload)
+        if work.events:
+            _apply(work, work.events)
+
+    def _take_one(self, work: Work, device: int, where: Topic, payload: bytes) -> None:
         ways = {"events": self._events, "state": self._state, "birth": self._birth,
                 "replied": self._replied, "reported": self._reported}  # fmt: skip
         try:
@@ -53,17 +62,12 @@ class Intake:
             work.connection.execute("UPDATE devices SET refused = refused + 1 WHERE id = ?", [device])
 
     def _events(self, work: Work, device: int, where: Topic, payload: bytes) -> None:
-        good: dict[str, list[Event]] = defaultdict(list)
         for raw in wire.parse_batch(payload):
             checked = self._contract.event(raw, where)
             if isinstance(checked, Event):
-                good[checked.epoch].append(checked)
+                work.events.append((device, checked))
             else:
                 _set_aside(work, device, where.klass, checked)
-        for epoch, events in good.items():
-            stream = ingest.stream_id(work.connection, device, epoch)
-            work.streams.add(stream)
-            _apply(work, device, stream, events)
 
     def _state(self, work: Work, device: int, _where: Topic, payload: bytes) -> None:
         """Note it with its own epoch; only the one of the latest birth is believed (R-502)."""
@@ -100,14 +104,10 @@ class Intake:
 
 def settle(work: Work) -> list[tuple[str, bytes]]:
     """Move the acknowledgements of the touched streams, inside the transaction; return what to publish after it."""
-    messages = []
-    for stream in sorted(work.streams):
-        seq = ledger.advance(work.connection, stream)
-        site, name, epoch = work.connection.execute(
-            "SELECT d.site, d.name, s.epoch FROM streams s JOIN devices d ON d.id = s.device WHERE s.id = ?", [stream]
-        ).fetchone()
-        messages.append((f"{wire.ROOT}/{site}/{name}/ack", json.dumps({"epoch": epoch, "seq": seq}).encode()))
-    return messages
+    return [
+        (f"{wire.ROOT}/{site}/{name}/ack", json.dumps({"epoch": epoch, "seq": seq}).encode())
+        for site, name, epoch, seq in ledger.advance_all(work.connection, sorted(work.streams))
+    ]
 
 
 def standing(connection: Connection) -> list[tuple[str, bytes]]:
@@ -122,21 +122,21 @@ def standing(connection: Connection) -> list[tuple[str, bytes]]:
     ]
 
 
-def _apply(work: Work, device: int, stream: int, events: list[Event]) -> None:
-    """Apply all at once; where one of them can't be, find it and set it aside (R-106)."""
+def _apply(work: Work, told: Sequence[tuple[int, Event]]) -> None:
+    """Apply all at once; where one of them can't be, find it by halves and set it aside (R-106)."""
     work.connection.execute("SAVEPOINT batch")
     try:
-        ingest.apply(work.connection, device, stream, events)
+        work.streams |= ingest.apply(work.connection, told)
     except (OverflowError, ValueError, TypeError, KeyError, sqlite3.IntegrityError) as error:
         work.connection.execute("ROLLBACK TO batch")
-        if len(events) == 1:
-            invalid = Invalid(
-                events[0].epoch, events[0].seq, f"can't be applied: {type(error).__name__}", wire.kept(events[0].data)
-            )
-            _set_aside(work, device, events[0].klass, invalid)
+        if len(told) == 1:
+            ((device, event),) = told
+            reason = f"can't be applied: {type(error).__name__}"
+            _set_aside(work, device, event.klass, Invalid(event.epoch, event.seq, reason, wire.kept(event.data)))
         else:
-            for event in events:
-                _apply(work, device, stream, [event])
+            middle = len(told) // 2
+            for half in (told[:middle], told[middle:]):
+                _apply(work, half)
     work.connection.execute("RELEASE batch")
 
 

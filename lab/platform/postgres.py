@@ -69,12 +69,12 @@ class Connection:
         """Run one statement with `?` or `:name` parameters."""
         return self._run(_translate(sql), parameters if isinstance(parameters, dict) else list(parameters))
 
-    def write_rows(self, table: str, columns: str, rows: Sequence[tuple[Any, ...]], tail: str) -> int:
+    def write_rows(self, table: str, columns: str, rows: Sequence[tuple[Any, ...]], tail: str) -> Any:
         """Insert all rows by one statement: they travel as one JSON text, which the server takes apart."""
         names = columns.split(", ")
         text = orjson.dumps([dict(zip(names, row, strict=True)) for row in rows]).decode()
         told = f"SELECT {columns} FROM json_populate_recordset(NULL::{table}, %s::json)"
-        return int(self._run(f"INSERT INTO {table} ({columns}) {told} {tail}", [text]).rowcount)
+        return self._run(f"INSERT INTO {table} ({columns}) {told} {tail}", [text])
 
     def close(self) -> None:
         """Close it."""

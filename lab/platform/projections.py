@@ -14,25 +14,25 @@ if TYPE_CHECKING:
     from lab.platform.store import Connection
 
 
-def apply(connection: Connection, device: int, name: str, group: Sequence[Event]) -> None:
-    """Apply valid events of one known type, inside the caller's transaction."""
+def apply(connection: Connection, name: str, group: Sequence[tuple[int, Event]]) -> None:
+    """Apply valid events of one known type, each with its device, inside the caller's transaction."""
     follow = _FOLLOWERS.get(name)
     if follow is not None:
-        follow(connection, device, group)
+        follow(connection, group)
 
 
-def _started(connection: Connection, device: int, group: Sequence[Event]) -> None:
+def _started(connection: Connection, group: Sequence[tuple[int, Event]]) -> None:
     # The last of a session counts, and one statement must not change a row twice.
-    rows = {e.data["session"]: (device, e.data["session"], e.data["plan"], e.at) for e in group}
+    rows = {(device, e.data["session"]): (device, e.data["session"], e.data["plan"], e.at) for device, e in group}
     tail = "ON CONFLICT (device, session) DO UPDATE SET started = excluded.started, plan = excluded.plan"
     store.write_rows(connection, "sessions", "device, session, plan, started", list(rows.values()), tail)
 
 
-def _ended(connection: Connection, device: int, group: Sequence[Event]) -> None:
+def _ended(connection: Connection, group: Sequence[tuple[int, Event]]) -> None:
     told = ("reason", "duration", "up_bytes", "down_bytes")
     rows = {
-        e.data["session"]: (device, e.data["session"], e.data["plan"], e.at, *(e.data[key] for key in told))
-        for e in group
+        (device, e.data["session"]): (device, e.data["session"], e.data["plan"], e.at, *(e.data[key] for key in told))
+        for device, e in group
     }
     tail = (
         "ON CONFLICT (device, session) DO UPDATE SET ended = excluded.ended, reason = excluded.reason,"
@@ -42,36 +42,36 @@ def _ended(connection: Connection, device: int, group: Sequence[Event]) -> None:
     store.write_rows(connection, "sessions", columns, list(rows.values()), tail)
 
 
-def _window(connection: Connection, device: int, group: Sequence[Event]) -> None:
+def _window(connection: Connection, group: Sequence[tuple[int, Event]]) -> None:
     told = ("zone", "start", "seconds", "observed", "doubt", "associated", "online", "arrivals", "departures")
-    rows = [(device, e.data["access_point"] or "", *(e.data[key] for key in told)) for e in group]
+    rows = [(device, e.data["access_point"] or "", *(e.data[key] for key in told)) for device, e in group]
     columns = f"device, access_point, {', '.join(told)}"
     store.write_rows(connection, "presence", columns, rows, "ON CONFLICT DO NOTHING")
 
 
-def _requested(connection: Connection, device: int, group: Sequence[Event]) -> None:
+def _requested(connection: Connection, group: Sequence[tuple[int, Event]]) -> None:
     """Create each request once, whatever number it comes under (R-401); the answer is another module's."""
     rows = [
         (
             e.data["request"], device, e.data["kind"], e.data["subject"], wire.written(e.data["data"]),
             e.data["place"], e.at, "received", e.data.get("lease"), e.data.get("units"),
         )
-        for e in group
+        for device, e in group
     ]  # fmt: skip
     columns = "request, device, kind, subject, data, place, at, state, lease, units"
     store.write_rows(connection, "requests", columns, rows, "ON CONFLICT (request) DO NOTHING")
 
 
-def _returned(connection: Connection, device: int, group: Sequence[Event]) -> None:
-    for event in group:
+def _returned(connection: Connection, group: Sequence[tuple[int, Event]]) -> None:
+    for device, event in group:
         leasing.returned(connection, device, event.data["lease"], int(event.data["used"]))
 
 
-def _arrived(connection: Connection, device: int, group: Sequence[Event]) -> None:
+def _arrived(connection: Connection, group: Sequence[tuple[int, Event]]) -> None:
     told = ("company", "host", "name", "people", "place")
     rows = {
         e.data["visit"]: (device, e.data["visit"], *(e.data[key] for key in told), e.at, e.data["host"] and "host")
-        for e in group
+        for device, e in group
     }
     tail = "ON CONFLICT (visit) DO UPDATE SET " + ", ".join(
         f"{name} = excluded.{name}" for name in ("device", *told, "arrived")
@@ -80,8 +80,8 @@ def _arrived(connection: Connection, device: int, group: Sequence[Event]) -> Non
     store.write_rows(connection, "visits", columns, list(rows.values()), tail)
 
 
-def _asked(connection: Connection, device: int, group: Sequence[Event]) -> None:
-    rows = {e.data["visit"]: (device, e.data["visit"], e.data["asked"], e.data["reason"], e.at) for e in group}
+def _asked(connection: Connection, group: Sequence[tuple[int, Event]]) -> None:
+    rows = {e.data["visit"]: (device, e.data["visit"], e.data["asked"], e.data["reason"], e.at) for device, e in group}
     tail = (
         "ON CONFLICT (visit) DO UPDATE SET asked = excluded.asked, reason = excluded.reason,"
         " asked_at = excluded.asked_at WHERE coalesce(visits.asked_at, 0) <= excluded.asked_at"
@@ -89,13 +89,13 @@ def _asked(connection: Connection, device: int, group: Sequence[Event]) -> None:
     store.write_rows(connection, "visits", "device, visit, asked, reason, asked_at", list(rows.values()), tail)
 
 
-def _left(connection: Connection, device: int, group: Sequence[Event]) -> None:
-    rows = {e.data["visit"]: (device, e.data["visit"], e.at, e.data["how"]) for e in group}
+def _left(connection: Connection, group: Sequence[tuple[int, Event]]) -> None:
+    rows = {e.data["visit"]: (device, e.data["visit"], e.at, e.data["how"]) for device, e in group}
     tail = "ON CONFLICT (visit) DO UPDATE SET left_at = excluded.left_at, how = excluded.how"
     store.write_rows(connection, "visits", "device, visit, left_at, how", list(rows.values()), tail)
 
 
-_FOLLOWERS: dict[str, Callable[[Connection, int, Sequence[Event]], None]] = {
+_FOLLOWERS: dict[str, Callable[[Connection, Sequence[tuple[int, Event]]], None]] = {
     "eu.parvis.session.started.v1": _started,
     "eu.parvis.session.ended.v1": _ended,
     "eu.parvis.presence.window.v1": _window,

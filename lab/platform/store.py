@@ -185,14 +185,28 @@ def write_rows(connection: Connection, table: str, columns: str, rows: Sequence[
 
     `columns` are apart by a comma and a space. Few statements, because each costs a lock of the interpreter.
     """
+    return sum(cursor.rowcount for cursor in _written(connection, table, columns, rows, tail))
+
+
+def write_returning(
+    connection: Connection, table: str, columns: str, rows: Sequence[tuple[Any, ...]], tail: str
+) -> list[Any]:
+    """Insert as `write_rows`; `tail` ends with RETURNING, of which the rows are returned."""
+    return [row for cursor in _written(connection, table, columns, rows, tail) for row in cursor.fetchall()]
+
+
+def _written(
+    connection: Connection, table: str, columns: str, rows: Sequence[tuple[Any, ...]], tail: str
+) -> Iterator[Any]:
     if not isinstance(connection, sqlite3.Connection):
-        return int(connection.write_rows(table, columns, rows, tail))  # type: ignore[attr-defined]
-    new, marks = 0, f"({', '.join('?' * len(columns.split(', ')))})"
+        if rows:
+            yield connection.write_rows(table, columns, rows, tail)  # type: ignore[attr-defined]
+        return
+    marks = f"({', '.join('?' * len(columns.split(', ')))})"
     for start in range(0, len(rows), _ROWS):
         some = rows[start : start + _ROWS]
         sql = f"INSERT INTO {table} ({columns}) VALUES {', '.join([marks] * len(some))} {tail}"
-        new += connection.execute(sql, [value for row in some for value in row]).rowcount
-    return new
+        yield connection.execute(sql, [value for row in some for value in row])
 
 
 @contextmanager

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 ROOT = Path(__file__).parents[2]
-PATIENCE = 10.0
+PATIENCE = 40.0
 
 
 def wait_for(what: Callable[[], Any], timeout: float = PATIENCE) -> Any:

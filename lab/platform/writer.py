@@ -103,8 +103,7 @@ class Writer(threading.Thread):
         work = Work(self._connection, time.time())
         decided: list[tuple[Decision, int | None]] = []
         with store.transaction(self._connection):
-            for message in _by_device(items):
-                self._intake.take(work, message.topic, message.payload)
+            self._intake.take(work, ((message.topic, message.payload) for message in _by_device(items)))
             decided += [(one, one.change(self._connection)) for one in items if isinstance(one, Decision)]
             work.devices |= self._decide(work.now, work.devices | {row for _, row in decided if row is not None})
             messages = settle(work)

@@ -2,7 +2,7 @@
 """Devices against a cluster whose parts are killed in mid-stream: `python -m lab.scale.storm nats 200 60`.
 
 A NATS node (or Mosquitto) and then PostgreSQL are ended with kill -9 and come back later; so is one consumer. The
-history checker then says what was lost, and what came twice.
+history checker then says what was lost, and what came twice. `… nats 200 30 1 calm` kills nothing.
 """
 
 from __future__ import annotations
@@ -26,12 +26,14 @@ _TURN = 0.25
 _AWAY = 3.0
 
 
-async def storm(cluster: Cluster, count: int, seconds: float, rate: float, patience: float = 180) -> dict[str, Any]:
+async def storm(
+    cluster: Cluster, count: int, seconds: float, rate: float, patience: float = 180, *, calm: bool = False
+) -> dict[str, Any]:
     """Let `count` devices tell `rate` events/s each for `seconds`, kill parts, wait until all is settled; check."""
     counts = Counts()
     devices = [SimDevice(f"gateway-{n}", cluster.ports, counts) for n in range(count)]
     await asyncio.gather(*(device.connect(random.uniform(0, 1)) for device in devices))
-    faults = asyncio.create_task(_faults(cluster, seconds))
+    faults = asyncio.create_task(_faults([] if calm else _parts(cluster), seconds))
     began = time.monotonic()
     while (elapsed := time.monotonic() - began) < seconds:
         for device in devices:
@@ -53,12 +55,15 @@ async def storm(cluster: Cluster, count: int, seconds: float, rate: float, patie
     }  # fmt: skip
 
 
-async def _faults(cluster: Cluster, seconds: float) -> list[str]:
-    """Kill one part after the other, each away for a while; return what was done."""
-    parts: list[Any] = [
+def _parts(cluster: Cluster) -> list[Any]:
+    return [
         cluster.nats.nodes[random.randrange(3)] if cluster.nats else cluster.mosquitto, cluster.postgres,
         cluster.consumers[0],
     ]  # fmt: skip
+
+
+async def _faults(parts: list[Any], seconds: float) -> list[str]:
+    """Kill one part after the other, each away for a while; return what was done."""
     told = []
     for part in parts:
         await asyncio.sleep(max(0.5, seconds / 4 - _AWAY))
@@ -81,7 +86,7 @@ def main() -> int:
         cluster = Cluster(Path(folder) / "c", ingress)
         try:
             cluster.start()
-            seen = asyncio.run(storm(cluster, int(count), seconds, rate))
+            seen = asyncio.run(storm(cluster, int(count), seconds, rate, calm="calm" in sys.argv[5:]))
         finally:
             cluster.kill()
     print(json.dumps(seen, indent=1))
