@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 MOST, LONGEST = 500, 366
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _.-]{0,39}")
-_SECONDS = 60
+_SECONDS = 120
 
 
 def make(settings: Settings, *, count: int, days: int, batch: str) -> Response:

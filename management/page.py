@@ -12,8 +12,9 @@ from edge_core import clock, sessions
 from edge_core.errors import ParvisError
 from edge_core.i18n import N_
 from edge_core.store import database, vouchers
+from edge_core.web import charts
 from edge_core.web.templating import language
-from management import batches, charts
+from management import batches
 from management.door import guarded
 
 if TYPE_CHECKING:

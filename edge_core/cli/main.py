@@ -14,6 +14,7 @@ from edge_core.cli import block, journal, migrate, opendata, reload, run, sessio
 from edge_core.cli.completion import completion
 from edge_core.doctor.command import doctor
 from edge_core.errors import ParvisError, ProcessError
+from edge_core.report.command import report
 from edge_core.support.command import support_bundle
 
 
@@ -52,6 +53,7 @@ for _command in (
     migrate.migrate,
     sessions.sessions,
     journal.logs,
+    report,
     support_bundle,
     status.status,
     opendata.opendata,

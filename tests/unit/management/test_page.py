@@ -12,7 +12,8 @@ from edge_core.cli import main as cli
 from edge_core.errors import ParvisError
 from edge_core.settings import load
 from edge_core.store import database, followed, grants
-from management import batches, charts, keeper
+from edge_core.web import charts
+from management import batches, keeper
 from management.app import create_app
 from management.history import History, Point
 

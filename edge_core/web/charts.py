@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: EUPL-1.2
-"""Charts of the last hour as SVG by leather, the only module that imports it; they hold no script and no style."""
+"""Charts as SVG by leather, which is imported here only; they hold no script and no style."""
 
 from __future__ import annotations
 
@@ -40,6 +40,17 @@ def line(title: str, *series: Sequence[tuple[float, float | None]], names: Seque
 
 
 _COLOURS = ("#0e5a5f", "#e39a3b")
+
+
+def columns(title: str, values: Sequence[tuple[str, float]], *, width: int = 720, height: int = 260) -> Markup | None:
+    """Return a chart of one column for each (name, value); None where there is nothing to draw."""
+    if not values:
+        return None
+    chart = leather.Chart()
+    chart.add_y_scale(0, max(1.0, 1.1 * max(value for _, value in values)))
+    chart.add_y_axis(tick_formatter=lambda value, *_: f"{value:g}")
+    chart.add_columns([(name, value) for name, value in values], fill_color=_COLOURS[0])
+    return framed(chart, title, width, height)
 
 
 def framed(chart: leather.Chart, title: str, width: int, height: int) -> Markup:
