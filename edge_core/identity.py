@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FOLDER, CURRENT, FACTS, REVOKED = "identity", "current", "identity.json", "revoked.pem"
+RENEWED = "renewed"  # an empty file, replaced once the link is: what a watcher of files can see
 _LARGEST = 65536
 
 

@@ -106,9 +106,12 @@ def _agent(settings: Settings) -> Program:
 def _broker(settings: Settings) -> Program:
     # A new start would cut every kiosk's connection: only where its own settings have changed.
     concerns = f"{settings.broker} {settings.mqtt}"
-    revoked = [settings.broker.lan_revoked] if settings.broker.lan_revoked and broker.kind() == "mosquitto" else []
+    own = settings.broker
+    # Mosquitto reads these again at SIGHUP, and keeps its connections: a renewed certificate is shown to the next one.
+    files = [own.lan_revoked, own.lan_certificate, own.lan_key] if own.lan and broker.kind() == "mosquitto" else []
+    reread = [file for file in files if file]
     words = broker.command(settings)
-    return Program(name="broker", command=words, reread=revoked, at_reload="leave", concerns=concerns)
+    return Program(name="broker", command=words, reread=reread, at_reload="leave", concerns=concerns)
 
 
 def _dnsmasq(settings: Settings) -> Program:

@@ -129,6 +129,7 @@ def keep(
     step.symlink_to(fresh.name)
     step.replace(link)
     durable.settle(folder)
+    _write(folder / identity.RENEWED, b"", 0o644, folder)
     (folder / _PENDING).unlink(missing_ok=True)
     for old in folder.iterdir():
         if old.is_dir() and not old.is_symlink() and old not in (fresh, before):

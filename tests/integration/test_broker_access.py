@@ -2,6 +2,8 @@
 """The site's broker towards its devices: by certificate only, each for itself alone, and a revoked one no more."""
 
 import shutil
+import signal
+import socket
 import ssl
 import threading
 import time
@@ -13,7 +15,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
-from edge_core import broker, settings
+from edge_core import broker, roles, settings
 from edge_core.errors import ConfigurationError
 from lab.ca import Authority
 from lab.faults.site import Process, listening, until
@@ -27,8 +29,6 @@ pytestmark = [
 
 
 def free_port():
-    import socket  # noqa: PLC0415
-
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
@@ -41,6 +41,7 @@ class Site:
         self.folder = folder
         self.authority = Authority(folder / "ca")
         certificate, key = self.authority.issue("127.0.0.1")
+        self.shown = certificate, key
         self.port = free_port()
         self.revoked = folder / "revoked.pem"
         self.revoke()
@@ -55,6 +56,14 @@ class Site:
         self.process = Process(broker.command(self.settings), folder / "log")
         self.process.start()
         until(lambda: listening(self.port), 10, "the broker")
+
+    def certificate_seen_with(self, certificate, key):
+        """Return what the broker shows to a device, as DER."""
+        context = ssl.create_default_context(cafile=self.folder / "ca" / "ca.pem")
+        context.load_cert_chain(certificate, key)
+        plain = socket.create_connection(("127.0.0.1", self.port), timeout=20)
+        with plain, context.wrap_socket(plain, server_hostname="127.0.0.1") as secure:
+            return secure.getpeercert(binary_form=True)
 
     def revoke(self, *certificates):
         now = datetime.now(UTC)
@@ -166,6 +175,26 @@ def test_a_certificate_is_replaced_with_overlap_and_revoked(site):
     assert site.connect_with(*old) is None
     client = site.connect_with(*new)
     assert client is not None
+    client.disconnect()
+    client.loop_stop()
+
+
+def test_the_brokers_own_renewed_certificate_is_shown_without_a_cut(site):
+    """Told by SIGHUP, as whoever runs it does when the files change: the next connection sees it, the old one stays."""
+    pair = site.authority.issue("parc/kiosk-1")
+    client = site.connect_with(*pair)
+    lost = []
+    client.on_disconnect = lambda *_: lost.append(1)
+    before = site.certificate_seen_with(*pair)
+    old = [path.read_bytes() for path in site.shown]
+    site.authority.issue("127.0.0.1")
+    assert [path.read_bytes() for path in site.shown] != old
+    assert site.certificate_seen_with(*pair) == before
+    assert set(site.shown) <= set(roles._broker(site.settings).reread)
+    site.process.popen.send_signal(signal.SIGHUP)
+    until(lambda: site.certificate_seen_with(*pair) != before, 30, "the renewed certificate")
+    assert client.is_connected()
+    assert not lost
     client.disconnect()
     client.loop_stop()
 

@@ -296,7 +296,8 @@ def test_a_gateways_broker_has_all_from_its_identity(counter, tmp_path):
     assert found.lan_revoked == state / "identity" / "revoked.pem"
     assert found.lan_revoked.exists()
     program = next(each for each in roles.programs("gateway", loaded) if each.name == "broker")
-    assert program.reread == ([found.lan_revoked] if MOSQUITTO else [])
+    files = [found.lan_revoked, found.lan_certificate, found.lan_key]
+    assert program.reread == (files if MOSQUITTO else [])
     assert renewal.present(state)[1].subject.rfc4514_string() == "CN=parc"
 
 
