@@ -209,3 +209,14 @@ def test_what_is_bound_into_a_unit_exists():
         for key, what in read(name)["Service"]:
             if key in ("BindPaths", "BindReadOnlyPaths", "ReadWritePaths"):
                 assert {path.partition(":")[0] for path in what.split()} <= made, name
+
+
+@pytest.mark.parametrize("name", ["parvis-reread.service", "parvis-revoked.service"])
+def test_who_signals_a_process_of_its_own_user_can_see_it(name):
+    """ProtectProc=invisible hides one that holds capabilities or has a user namespace, and pkill would find nobody."""
+    assert value(name, "ProtectProc") == "default"
+
+
+def test_the_reload_reaches_what_the_group_shares():
+    """Root without a capability is nobody special in a folder of 2770: the group lets it in."""
+    assert (value("parvis-reload.service", "User"), value("parvis-reload.service", "Group")) == ("root", "parvis")
