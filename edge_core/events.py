@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: EUPL-1.2
 """The events that a device tells its platform: frozen, typed, each the twin of a schema in contracts/schemas.
 
-None carries a MAC address or says who is online: a session is known by its random id. `VisitArrived` alone names one.
+None carries a MAC address or says who is online: a session is known by its random id. Those of the reception are in
+`events_reception`.
 """
 
 from __future__ import annotations
@@ -10,23 +11,11 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from edge_core import coarse
+from edge_core.event import Event
+from edge_core.events_reception import RequestSettled, VisitArrived, VisitAsked, VisitLeft
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-
-
-@dataclass(frozen=True, kw_only=True)
-class Event:
-    """What all events have: a type (CloudEvents `type`) and a class, which is the last level of the MQTT topic."""
-
-    type: ClassVar[str]
-    klass: ClassVar[str]
-    spans: ClassVar[Mapping[str, Callable[[float], int]]] = {}
-    """Members of one person's session and how they are told; with any, its moment is told to five minutes too."""
-
-    def data(self) -> dict[str, Any]:
-        """Return the CloudEvents `data`, ready for JSON."""
-        return {**asdict(self), **{name: tell(getattr(self, name)) for name, tell in self.spans.items()}}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -194,43 +183,6 @@ class ReleaseEnded(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
-class VisitArrived(Event):
-    """Somebody stands at the reception (`place`) for a company, and perhaps for one of its `host` records."""
-
-    type: ClassVar[str] = "eu.parvis.visit.arrived.v1"
-    klass: ClassVar[str] = "visit"
-    visit: str
-    company: str
-    host: str | None
-    name: str
-    people: int
-    place: str
-    language: str
-    announced: bool
-
-
-@dataclass(frozen=True, kw_only=True)
-class VisitAsked(Event):
-    """Somebody else is asked to come (`asked`: host, company, desk); `reason`: silence, unreachable, refused, again."""
-
-    type: ClassVar[str] = "eu.parvis.visit.asked.v1"
-    klass: ClassVar[str] = "visit"
-    visit: str
-    asked: str
-    reason: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class VisitLeft(Event):
-    """A visit is over; `how` is ticket, name, desk or night."""
-
-    type: ClassVar[str] = "eu.parvis.visit.left.v1"
-    klass: ClassVar[str] = "visit"
-    visit: str
-    how: str
-
-
-@dataclass(frozen=True, kw_only=True)
 class DeviceChanged(Event):
     """Something plugged into a kiosk came, went, or needs somebody (`state`, as the contract lists them)."""
 
@@ -316,5 +268,5 @@ class Touched(Event):
 ALL: tuple[type[Event], ...] = (
     Up, Gap, PresenceWindow, SessionStarted, SessionEnded, UsageRollup, RequestCreated, SurveyAnswered, UplinkChanged,
     DeviceChanged, ScreenHelped, VisitArrived, VisitAsked, VisitLeft, Down, UplinkMeasured, PagesRead, SearchesAsked,
-    Touched, ReleaseEnded, RequestConfirmed, QuotaReturned,
+    Touched, ReleaseEnded, RequestConfirmed, QuotaReturned, RequestSettled,
 )  # fmt: skip

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from edge_core.events import Event
+    from edge_core.event import Event
 
 _log = logs.get(__name__)
 _Key = TypeVar("_Key", str, tuple[str, str])

@@ -21,7 +21,7 @@ from gateway_agent.uplink_decision import Way, prefer_second
 from gateway_agent.uplink_quality import Quality
 
 if TYPE_CHECKING:
-    from edge_core.events import Event
+    from edge_core.event import Event
     from edge_core.settings import Settings
 
 _log = logs.get(__name__)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from werkzeug import Response as Answer
 
 routes = Blueprint("reception", __name__)
-_LONGEST_BADGE = 12
+_LONGEST_BADGE, _LONGEST_WORDS = 12, 300
 _UNREADABLE = 422
 
 
@@ -52,6 +52,7 @@ def page() -> str:
         expected=expected,
         gone=gone,
         asked=asked,
+        treatable=requests.is_for_the_desk,
         companies=_companies(),
         services={each["id"]: each.get("name") for each in content().list("services")},
         account=account,
@@ -72,6 +73,22 @@ def act(key: str, action: str) -> Answer:
     try:
         with edge() as connection:
             _ACTIONS[action](connection, key, clock.now())
+    except (StoreError, sqlite3.Error):
+        abort(503)
+    return redirect(url_for("reception.page"), 303)
+
+
+@routes.post("/<view:view>/reception/request/<key>/<state>")
+@guarded
+def treat(key: str, state: str) -> Answer:
+    """Say of a request that it is done or can't be, with words for who asked, and show the day again."""
+    here = kiosk().settings
+    given = " ".join("".join(each if each.isprintable() else " " for each in request.form.get("words", "")).split())
+    try:
+        with edge() as connection:
+            told = {"state": state, "words": given[:_LONGEST_WORDS], "place": here.device.id}
+            if not requests.settle(connection, key, **told, now=clock.now()):
+                abort(404)
     except (StoreError, sqlite3.Error):
         abort(503)
     return redirect(url_for("reception.page"), 303)

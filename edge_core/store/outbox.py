@@ -19,7 +19,7 @@ from edge_core import clock, coarse, events
 if TYPE_CHECKING:
     import sqlite3
 
-    from edge_core.events import Event
+    from edge_core.event import Event
 
 
 _COUNT_DROPPED = (

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import uuid6
 
-from edge_core import events
+from edge_core import events, events_reception
 from edge_core.store import budget, leases, outbox
 from edge_core.store.database import write
 
@@ -105,6 +105,29 @@ def latest(connection: sqlite3.Connection, limit: int) -> list[Request]:
     """Return the latest requests, newest first."""
     rows = connection.execute(f"SELECT {_COLUMNS} FROM requests ORDER BY created_at DESC LIMIT ?", [limit]).fetchall()
     return [Request(**{**dict(row), "data": json.loads(row["data"])}) for row in rows]
+
+
+def is_for_the_desk(request: Request) -> bool:
+    """Tell whether the reception may treat it: it waits, and it asks for nothing of which there are only so many."""
+    return request.kind not in BOOKINGS and request.state not in ("rejected", "done")
+
+
+def settle(connection: sqlite3.Connection, key: str, *, state: str, words: str, place: str, now: float) -> bool:
+    """Treat a request at the desk (`state`: done or rejected), with its event; False where it isn't the desk's.
+
+    A platform's reply that comes later moves nothing, for no state is further than these.
+    """
+    with write(connection):
+        found = get(connection, key)
+        if found is None or not is_for_the_desk(found) or state not in ("done", "rejected"):
+            return False
+        reason = words or None
+        connection.execute(
+            "UPDATE requests SET state = ?, reason = ?, updated_at = ? WHERE id = ?", [state, reason, now, key]
+        )
+        told = events_reception.RequestSettled(request=key, state=state, reason=reason, place=place)
+        outbox.append(connection, told, now)
+        return True
 
 
 def has_left(connection: sqlite3.Connection, key: str) -> bool:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import uuid6
 
-from edge_core import events
+from edge_core import events_reception
 from edge_core.store import budget, outbox, print_jobs
 from edge_core.store.database import write
 from edge_core.store.vouchers import ALPHABET, normal
@@ -116,7 +116,7 @@ def arrive(
             return earlier
         key = expected or str(uuid6.uuid7())
         asked = HOST if arrival.host else COMPANY
-        event = events.VisitArrived(
+        event = events_reception.VisitArrived(
             visit=key,
             company=arrival.company,
             host=arrival.host,
@@ -177,7 +177,7 @@ def answer(connection: sqlite3.Connection, key: str, said: str, now: float) -> b
 
 def ask(connection: sqlite3.Connection, key: str, whom: str, why: str, now: float) -> None:
     """Ask somebody to come, inside the caller's transaction, and tell the platform."""
-    outbox.append(connection, events.VisitAsked(visit=key, asked=whom, reason=why), now)
+    outbox.append(connection, events_reception.VisitAsked(visit=key, asked=whom, reason=why), now)
     _change(connection, key, now, asked=whom, why=why, asked_at=now, answer="")
 
 
@@ -277,7 +277,7 @@ def _leave(connection: sqlite3.Connection, key: str, how: str, now: float) -> bo
     found = get(connection, key)
     if found is None or not found.inside:
         return False
-    outbox.append(connection, events.VisitLeft(visit=key, how=how), now)
+    outbox.append(connection, events_reception.VisitLeft(visit=key, how=how), now)
     connection.execute("UPDATE visit_tickets SET left_at = ? WHERE visit = ? AND left_at IS NULL", [now, key])
     _change(connection, key, now, state=LEFT, left_at=now, how=how, badge="")
     return True

@@ -20,6 +20,8 @@ from lab.ports import free_port
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from edge_core.event import Event
+
 _ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -140,7 +142,7 @@ class Device:
         raw.close()
 
 
-def _event(number: int, *, order: bool) -> events.Event:
+def _event(number: int, *, order: bool) -> Event:
     if order:
         return events.RequestCreated(
             request=f"0191d2c1-0b10-7d02-8f11-{number:012x}", kind="room", subject="room-1", place="kiosk",

@@ -51,15 +51,32 @@ def _window(connection: Connection, group: Sequence[tuple[int, Event]]) -> None:
 
 def _requested(connection: Connection, group: Sequence[tuple[int, Event]]) -> None:
     """Create each request once, whatever number it comes under (R-401); the answer is another module's."""
-    rows = [
-        (
+    rows = {
+        e.data["request"]: (
             e.data["request"], device, e.data["kind"], e.data["subject"], wire.written(e.data["data"]),
             e.data["place"], e.at, "received", e.data.get("lease"), e.data.get("units"),
         )
-        for device, e in group
-    ]  # fmt: skip
+        for device, e in reversed(group)  # the first counts, and one statement must not change a row twice
+    }  # fmt: skip
     columns = "request, device, kind, subject, data, place, at, state, lease, units"
-    store.write_rows(connection, "requests", columns, rows, "ON CONFLICT (request) DO NOTHING")
+    told = ", ".join(
+        f"{name} = excluded.{name}" for name in ("kind", "subject", "data", "place", "at", "lease", "units")
+    )
+    tail = f"ON CONFLICT (request) DO UPDATE SET {told} WHERE requests.kind = ''"  # the reception's word came first
+    store.write_rows(connection, "requests", columns, list(reversed(rows.values())), tail)
+
+
+def _settled(connection: Connection, group: Sequence[tuple[int, Event]]) -> None:
+    """Take over what the reception decided itself: nothing is left to answer."""
+    rows = {
+        e.data["request"]: (
+            e.data["request"], device, "", "", "{}", e.data["place"], e.at, e.data["state"], e.data["reason"],
+        )
+        for device, e in group
+    }  # fmt: skip
+    columns = "request, device, kind, subject, data, place, at, state, reason"
+    tail = "ON CONFLICT (request) DO UPDATE SET state = excluded.state, reason = excluded.reason"
+    store.write_rows(connection, "requests", columns, list(rows.values()), tail)
 
 
 def _returned(connection: Connection, group: Sequence[tuple[int, Event]]) -> None:
@@ -101,6 +118,7 @@ _FOLLOWERS: dict[str, Callable[[Connection, Sequence[tuple[int, Event]]], None]]
     "eu.parvis.presence.window.v1": _window,
     "eu.parvis.request.created.v1": _requested,
     "eu.parvis.request.created.v2": _requested,
+    "eu.parvis.request.settled.v1": _settled,
     leasing.RETURNED: _returned,
     "eu.parvis.visit.arrived.v1": _arrived,
     "eu.parvis.visit.asked.v1": _asked,

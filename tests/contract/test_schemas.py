@@ -80,6 +80,8 @@ BAD = [
     ("event.visit.arrived.v1", ["data", "host"], "A B"),
     ("event.visit.asked.v1", ["data", "asked"], "police"),
     ("event.visit.left.v1", ["data", "how"], "window"),
+    ("event.request.settled.v1", ["data", "state"], "accepted"),
+    ("event.request.settled.v1", ["data", "reason"], ""),
     ("reply", ["visit"], {"answer": "perhaps"}),
     ("reply", ["visit"], {"announced": {"company": "exemple-ardoise"}}),
     ("event.health.down.v1", ["data", "reason"], "It stopped."),

@@ -12,7 +12,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
 
-from edge_core import clock, events
+from edge_core import clock, events, events_reception
 from edge_core.settings import load
 from edge_core.store import database, outbox
 from lab.platform.contract import Contract, Event
@@ -65,12 +65,13 @@ SAMPLES = [
     events.ReleaseEnded(
         release="parvis-0.2.0-1a2b3c4d-py311-aarch64", before="", outcome="refused", reason="Œuvre", seconds=0,
     ),
-    events.VisitArrived(
+    events_reception.VisitArrived(
         visit=uuid7(), company="exemple-ardoise", host=None, name="Ĵ. Œuvre العربية", people=3, place="kiosk-hall",
         language="oc", announced=False,
     ),
-    events.VisitAsked(visit=uuid7(), asked="desk", reason="unreachable"),
-    events.VisitLeft(visit=uuid7(), how="night"),
+    events_reception.VisitAsked(visit=uuid7(), asked="desk", reason="unreachable"),
+    events_reception.VisitLeft(visit=uuid7(), how="night"),
+    events_reception.RequestSettled(request=uuid7(), state="rejected", reason="Œuvre العربية", place="kiosk-hall"),
 ]  # fmt: skip
 
 

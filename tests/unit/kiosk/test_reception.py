@@ -277,3 +277,29 @@ def test_the_desk_sees_who_calls_for_help_and_answers(desk, lan, settings, now):
     assert desk.post("/fr/reception/help/kiosk-9").status_code == 303
     assert "kiosk-9" not in desk.get("/fr/reception").text
     assert live.answered_here(settings, now)["kiosk-9"] >= now - 30
+
+
+def test_requests_are_treated_at_the_desk(desk, edge, now):
+    """Done or not possible, with words for who asked; the platform is told and can't turn it back; no room."""
+    made = [
+        requests.create(edge, kind=kind, subject=kind, data={"message": "Fuite"}, place="kiosk-1", now=now)
+        for kind in ("message", "report", "room")
+    ]
+    page = desk.get("/fr/reception").text
+    assert page.count("Pas possible") == 2
+    posted = desk.post(f"/fr/reception/request/{made[0].id}/done", data={"words": "C\x00'est  fait\n<b>"})
+    assert posted.status_code == 303
+    assert desk.post(f"/fr/reception/request/{made[1].id}/rejected").status_code == 303
+    found = [requests.get(edge, each.id) for each in made]
+    assert [each.state for each in found] == ["done", "rejected", "recorded"]
+    assert found[0].reason == "C 'est fait <b>"
+    for key, state in ((made[2].id, "done"), (made[0].id, "rejected"), (made[1].id, "accepted"), ("none", "done")):
+        assert desk.post(f"/fr/reception/request/{key}/{state}").status_code == 404
+    rows = edge.execute("SELECT body FROM outbox WHERE type LIKE '%settled%' ORDER BY seq").fetchall()
+    told = [json.loads(row[0])["data"] for row in rows]
+    assert [(each["request"], each["state"], each["reason"]) for each in told] == [
+        (made[0].id, "done", "C 'est fait <b>"), (made[1].id, "rejected", None),
+    ]  # fmt: skip
+    with database.write(edge):
+        late = {"state": "accepted", "reason": None, "reference": "R1"}
+        assert not requests.apply_reply(edge, request=made[0].id, **late, now=now)

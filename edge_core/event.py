@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: EUPL-1.2
+"""What all events of a device have in common; which there are is said by `events`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """What all events have: a type (CloudEvents `type`) and a class, which is the last level of the MQTT topic."""
+
+    type: ClassVar[str]
+    klass: ClassVar[str]
+    spans: ClassVar[Mapping[str, Callable[[float], int]]] = {}
+    """Members of one person's session and how they are told; with any, its moment is told to five minutes too."""
+
+    def data(self) -> dict[str, Any]:
+        """Return the CloudEvents `data`, ready for JSON."""
+        return {**asdict(self), **{name: tell(getattr(self, name)) for name, tell in self.spans.items()}}
