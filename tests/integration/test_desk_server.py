@@ -66,3 +66,13 @@ def test_without_an_address_it_says_what_to_do(tmp_path):
     done = subprocess.run([*WORDS, str(file)], capture_output=True, text=True, check=False, timeout=SECONDS)
     assert done.returncode == 1
     assert f"{file}: [desk] listen is empty" in done.stderr
+
+
+def test_a_key_that_cannot_be_read_is_said_at_the_start(tmp_path):
+    """It doesn't start and then refuse every connection."""
+    certificate, _ = ca.Authority(tmp_path / "ca").issue("localhost")
+    gone = tmp_path / "gone.key"
+    file = configuration(tmp_path, f'[desk]\nlisten = "127.0.0.1:1"\ncertificate = "{certificate}"\nkey = "{gone}"\n')
+    done = subprocess.run([*WORDS, str(file)], capture_output=True, text=True, check=False, timeout=SECONDS)
+    assert done.returncode == 1
+    assert "[desk] certificate and key can't be used" in done.stderr
