@@ -27,8 +27,9 @@ def answering(settings: Settings) -> frozenset[str]:
 
 
 def portal(settings: Settings) -> bool:
-    """Tell whether the portal's pages answer."""
-    return any(_page(each, settings.portal.port) for each in roles.portal_addresses(settings))
+    """Tell whether the portal's pages answer; of a pair at its own address, since the other may have the guests'."""
+    addresses = roles.portal_addresses(settings)[: 1 if settings.ha.peer else None]
+    return any(_page(each, settings.portal.port) for each in addresses)
 
 
 def _page(address: str, port: int) -> bool:

@@ -23,6 +23,7 @@ from lab.net.isolate import run_isolated
 from lab.net.zone import PROVIDER
 
 _ROUNDS = int(os.environ.get("BENCH_ROUNDS", "7"))
+_STOPS = 3
 _GUESTS = 100
 _PYTHON = (sys.executable, "-m")
 _PRIORITY, _INTERVAL = 100, 200.0
@@ -48,8 +49,8 @@ def _measure(folder: Path, file: Path) -> int:
         words = [*_PYTHON, "lab.bench.gap", "guests", target, "g0", f"g{_GUESTS}"]
         crowd = talk.Peer(processes.start("crowd", words, place="guests", pipes=True))
         until(lambda: crowd.ask("census", guests=_GUESTS)["online"] == _GUESTS, 60, "the way of all guests")
-        cuts, lost = _rounds(pair, crowd, Gateway.cut)
-        stops, lost_at_stops = _rounds(pair, crowd, Gateway.stop)
+        cuts, lost = _rounds(pair, crowd, Gateway.cut, _ROUNDS)
+        stops, lost_at_stops = _rounds(pair, crowd, Gateway.stop, min(_ROUNDS, _STOPS))
         found = [
             median("power of the active one cut: until packets flow again", cuts, "ms", limit=round(_MISSED)),
             Figure("… the longest of these", round(max(cuts)), "ms"),
@@ -66,10 +67,10 @@ def _measure(folder: Path, file: Path) -> int:
     return 0
 
 
-def _rounds(pair: Pair, crowd: talk.Peer, lose: Callable[[Gateway], None]) -> tuple[list[float], int]:
+def _rounds(pair: Pair, crowd: talk.Peer, lose: Callable[[Gateway], None], rounds: int) -> tuple[list[float], int]:
     """Lose the active one again and again; return the silences in milliseconds, and how many sessions were lost."""
     silences, lost = [], 0
-    for _ in range(_ROUNDS):
+    for _ in range(rounds):
         active = pair.active()
         (other,) = (each for each in pair.gateways if each is not active)
         crowd.ask("begin")

@@ -71,6 +71,7 @@ class Gateway:
 
     def start(self) -> None:
         """Give it what a boot gives, and start the product."""
+        (self.settings.run_dir / "ha-weight").unlink(missing_ok=True)  # in memory on devices: a boot knows nothing
         four, six = _UPLINK[self.name]
         self.zone.run("gateway", "sh", "-c", "ip address flush dev lan0; nft flush ruleset")
         lines = [f"link set {name} up" for name in ("lan0", "wan0", "site0")]

@@ -72,7 +72,8 @@ class HaPair(Pair):
         return held[0] if len(held) == 1 else None
 
     def fit(self, gateway):
-        return (gateway.settings.run_dir / "ha-weight").read_text().strip() == "0"
+        path = gateway.settings.run_dir / "ha-weight"
+        return path.exists() and path.read_text().strip() == "0"
 
     def knows(self, gateway, guest):
         """Tell whether a gateway knows a guest's lease and session, in the kernel."""
@@ -99,6 +100,7 @@ class HaPair(Pair):
     def give_power(self, gateway):
         """Start a gateway again, as a boot does: without the addresses and rules that it had."""
         name = gateway.gateway
+        (gateway.settings.run_dir / "ha-weight").unlink(missing_ok=True)
         run("ip", "-n", name, "address", "flush", "dev", "lan0")
         run("ip", "netns", "exec", name, "nft", "flush", "ruleset")
         for place in ("lan0", "wan0", "site0"):
