@@ -4,21 +4,33 @@
 In this process, without the kernel: the work of the agent on presence, and of the recorder on connections.
 """
 
+from __future__ import annotations
+
 import random
 import struct
 import tempfile
 import time
+from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psutil
 from nacl.public import PrivateKey
 
+from edge_core import clock, settings
 from edge_core.netlink import attribute, nested
+from edge_core.store import database, grants
 from gateway_agent import legal_vault
 from gateway_agent.legal_rows import ENDED, OPENED, Chunk, Reader
 from gateway_agent.presence import Presence, Spot
 from lab.bench.figures import Figure, median
+from management import keeper, metrics, readings
+from management.app import create_app
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_SESSIONS = 1000
 _DEVICES, _CHURN, _SECONDS = 15_000, 50, 40
 _CONNECTIONS, _ROUNDS = 10_000, 7
 _ONE_CORE = 1000.0  # milliseconds a second
@@ -26,7 +38,7 @@ _ONE_CORE = 1000.0  # milliseconds a second
 
 def figures() -> list[Figure]:
     """Measure."""
-    return [*_counting(), _truth(), *_legal()]
+    return [*_counting(), _truth(), *_legal(), *_looking()]
 
 
 def _mac(number: int) -> str:
@@ -103,3 +115,32 @@ def _legal() -> list[Figure]:
         ),
         median("bytes of a connection on the disk", sizes, "B"),
     ]
+
+
+def _looking() -> list[Figure]:
+    """Take a scrape and the device page, made anew each time, beside a store with 1,000 sessions and no agent."""
+    with tempfile.TemporaryDirectory(prefix="parvis-bench-") as folder:
+        file = Path(folder) / "device.toml"
+        file.write_text(
+            f'[site]\nid = "parc"\nname = "Parc"\n[device]\nid = "g1"\nstate_dir = "{folder}/state"\n', encoding="utf-8"
+        )
+        found = settings.load(file, {})
+        database.migrate(found)
+        with closing(database.open_edge(found.edge_db)) as edge:
+            for number in range(_SESSIONS):
+                grants.accept(edge, _mac(number), "free", 3600, clock.now())
+        keeper.set_password(found, "a few words do")
+        browser = create_app(found).test_client()
+        browser.post("/door", data={"password": "a few words do"})
+        scrapes = [_took(lambda: metrics.exposition(lambda: readings.take(found, clock.now()))) for _ in range(_ROUNDS)]
+        pages = [_took(lambda: browser.get("/")) for _ in range(_ROUNDS)]
+    return [
+        median("CPU of a scrape, read anew, with 1,000 sessions", scrapes, "ms"),
+        median("CPU of the device page, with 1,000 sessions", pages, "ms"),
+    ]
+
+
+def _took(do: Callable[[], object]) -> float:
+    began = time.process_time()
+    do()
+    return (time.process_time() - began) * 1000
