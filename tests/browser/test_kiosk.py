@@ -73,7 +73,7 @@ def test_a_whole_walk_by_touch(chromium, base, layout):
         page.get_by_role("button", name="One more").tap()
         page.get_by_role("button", name="Send the request").tap()
         page.wait_for_url("**/en/request/*")
-        assert page.get_by_role("heading", name="Your request is noted").is_visible()
+        assert page.get_by_role("heading", name="Provisional").is_visible()
         page.locator("main").get_by_role("link", name="Finish").tap()
         page.wait_for_url(f"{base}/")
 
