@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from edge_core import __version__, broker, clock, events, gateway_key, health, live, logs, reread, settings
 from edge_core.errors import ParvisError
-from edge_core.store import budget, database, escalation, leases, lives, outbox, retention
+from edge_core.store import budget, database, escalation, lives, outbox, quotas, retention
 from edge_core.web import dates
 from sync import birth, exchange
 from sync.content_watch import ContentWatch
@@ -245,9 +245,9 @@ def _tend(parts: _Parts, epoch: str, visits: exchange.Exchange, shown: Live) -> 
 
 def _give_back(parts: _Parts) -> None:
     """Give leases back whose time is over, by whatever the clock says: a wrong one gives back too early or too late."""
-    if leases.are_over(parts.connection, clock.now()):
+    if quotas.are_over(parts.connection, clock.now()):
         with database.write(parts.connection):
-            parts.counts["returned"] += leases.give_back(parts.connection, clock.now())
+            parts.counts["returned"] += quotas.give_back(parts.connection, clock.now())
 
 
 def _tend_visits(parts: _Parts, now: float | None) -> None:

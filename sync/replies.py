@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 from edge_core import logs
 from edge_core.store import requests, visits
 from edge_core.store.database import write
-from sync import lease_news, visit_news
+from sync import quota_news, visit_news
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable
 
-    from sync.lease_news import LeaseNews
+    from sync.quota_news import LeaseNews
     from sync.visit_news import VisitNews
 
 _log = logs.get(__name__)
@@ -68,7 +68,7 @@ def parse(payload: bytes) -> Reply:
     if not isinstance(request, str) or state not in _STATES or not texts:
         return Reply(epoch, n)
     visit = visit_news.parse(request, raw["visit"]) if "visit" in raw else None
-    lease = lease_news.parse(request, raw["lease"]) if "lease" in raw else None
+    lease = quota_news.parse(request, raw["lease"]) if "lease" in raw else None
     if ("visit" in raw and visit is None) or ("lease" in raw and lease is None):
         return Reply(epoch, n)
     return Reply(epoch, n, request, state, raw.get("reason"), raw.get("reference"), visit, lease)
@@ -112,7 +112,7 @@ class Replies:
         if reply.visit is not None:
             return self._apply_visit(reply.request, reply.visit, now)
         if reply.lease is not None:
-            return lease_news.apply(self._connection, reply.lease, now)
+            return quota_news.apply(self._connection, reply.lease, now)
         return requests.apply_reply(
             self._connection,
             request=reply.request,

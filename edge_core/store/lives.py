@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from uuid import uuid4
 
 from edge_core import durable, events
-from edge_core.store import leases, outbox
+from edge_core.store import outbox, quotas
 
 if TYPE_CHECKING:
     import sqlite3
@@ -98,7 +98,7 @@ def begin_anew(connection: sqlite3.Connection) -> str:
     What waits keeps its ids, so that a platform knows an event that it has under an earlier number. Gaps that wait
     speak of numbers of the epoch that is over: they go. So do leases, for the life that is over may have spent them.
     """
-    leases.forget_all(connection)
+    quotas.forget_all(connection)
     connection.execute("DELETE FROM outbox WHERE type = ?", [events.Gap.type])
     waiting = connection.execute("SELECT seq FROM outbox ORDER BY seq").fetchall()
     for number, (seq,) in enumerate(waiting, 1):  # rising, so that a new number is free when its turn comes

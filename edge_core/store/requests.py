@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import uuid6
 
 from edge_core import events, events_reception
-from edge_core.store import budget, leases, outbox
+from edge_core.store import budget, outbox, quotas
 from edge_core.store.database import write
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def create(
         earlier = connection.execute("SELECT id FROM requests WHERE form = ?", [form]).fetchone() if form else None
         if earlier and (found := get(connection, earlier[0])):
             return found
-        spent = leases.spend(connection, kind, subject, data, now)
+        spent = quotas.spend(connection, kind, subject, data, now)
         lease, units = (spent.lease, spent.units) if spent else (None, None)
         request = Request(key, kind, subject, data, place, "recorded", None, None, now, now, lease, units)
         seq = outbox.append(connection, _event(request), now)

@@ -13,7 +13,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
 
-from edge_core.store import leases, requests
+from edge_core.store import quotas, requests
 from lab.faults.peer import Peer
 from lab.faults.site import Process, until
 from lab.ports import free_port
@@ -71,7 +71,7 @@ def test_seats_are_confirmed_while_the_platform_is_dead(device, platform):
         )
 
     device.sync.start()
-    until(lambda: leases.running(device.store), 60, "a lease")
+    until(lambda: quotas.running(device.store), 60, "a lease")
     platform.kill()
     device.sync.kill()
     first, beyond = seat(3), seat(2)

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from edge_core import live
-from edge_core.store import database, leases, outbox, requests
+from edge_core.store import database, outbox, quotas, requests
 
 
 def hidden(page):
@@ -64,12 +64,12 @@ SAID = {
 @pytest.mark.parametrize("language", SAID)
 def test_a_seat_is_confirmed_within_the_lease_and_provisional_beyond(phone, edge, clock, language):
     """Two seats are leased: who takes them reads that they are theirs, whoever comes later that it must be seen."""
-    lease = leases.Lease(
+    lease = quotas.Lease(
         id="0191d2bf-2b30-7a41-8c22-7d8e9f0a1b2c", kind="event", subject="atelier", slot="", each="person", units=2,
         until=clock.now + 60,
     )  # fmt: skip
     with database.write(edge):
-        leases.grant(edge, lease)
+        quotas.grant(edge, lease)
     confirmed, provisional = SAID[language]
     first = ask(phone, f"/{language}/events/atelier/seat", people="2")
     assert confirmed in phone.get(f"/{language}/requests/{first}").text

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from edge_core.store import database, leases, outbox, requests
+from edge_core.store import database, outbox, quotas, requests
 from edge_core.web import dates
 
 
@@ -50,12 +50,12 @@ SAID = {
 def test_what_a_lease_holds_is_confirmed_and_the_rest_provisional(client, settings, now, language):
     """One room for one request on a day: the first is told that it is theirs, the second that it must be seen."""
     day = booking(now)["date"]
-    lease = leases.Lease(
+    lease = quotas.Lease(
         id="0191d2bf-2b30-7a41-8c22-7d8e9f0a1b2c", kind="room", subject="salle-galet", slot=f"{day}T10:00",
         each="request", units=1, until=now + 60,
     )  # fmt: skip
     with closing(database.open_edge(settings.edge_db)) as connection, database.write(connection):
-        leases.grant(connection, lease)
+        quotas.grant(connection, lease)
     pages = []
     for hour in ("10:00", "10:00"):
         place = client.post(f"/{language}/service/salle-galet", data=booking(now, time=hour)).headers["Location"]

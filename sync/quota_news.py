@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from edge_core.store import leases, outbox
-from edge_core.store.leases import Lease
+from edge_core.store import outbox, quotas
+from edge_core.store.quotas import Lease
 
 if TYPE_CHECKING:
     import sqlite3
@@ -50,10 +50,10 @@ def apply(connection: sqlite3.Connection, news: LeaseNews, now: float) -> bool:
     A grant is for one life of the database: after a restore nobody knows what the earlier life promised.
     """
     if news.withdrawn:
-        return leases.withdraw(connection, news.key, now)
+        return quotas.withdraw(connection, news.key, now)
     if news.until is not None:
-        return leases.extend(connection, news.key, news.until)
-    return news.granted is not None and news.life == outbox.epoch(connection) and leases.grant(connection, news.granted)
+        return quotas.extend(connection, news.key, news.until)
+    return news.granted is not None and news.life == outbox.epoch(connection) and quotas.grant(connection, news.granted)
 
 
 def _granted(key: str, raw: dict[str, Any]) -> LeaseNews | None:
@@ -63,7 +63,7 @@ def _granted(key: str, raw: dict[str, Any]) -> LeaseNews | None:
         isinstance(kind, str) and _WORD.fullmatch(kind)
         and isinstance(subject, str) and 0 < len(subject) <= _LONGEST_SUBJECT
         and isinstance(slot, str) and _SLOT.fullmatch(slot)
-        and raw.get("each") in (leases.PERSON, leases.REQUEST)
+        and raw.get("each") in (quotas.PERSON, quotas.REQUEST)
         and type(units) is int and 1 <= units <= _MOST_UNITS
         and isinstance(life, str) and _LIFE.fullmatch(life)
     )  # fmt: skip

@@ -21,8 +21,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from edge_core import events
 from edge_core import settings as edge_settings
-from edge_core.store import database, leases, lives, outbox, requests
-from lab.platform import leasing, quotas, store
+from edge_core.store import database, lives, outbox, quotas, requests
+from lab.platform import leasing, store
+from lab.platform import quotas as platform_quotas
 from lab.platform.contract import Contract
 from lab.platform.inbox import Decision, Inbox, Message
 from lab.platform.testing import uuid7
@@ -145,9 +146,9 @@ class Quotas(RuleBasedStateMachine):
         )
 
     def put(self, share):
-        quota = quotas.Quota("event", "atelier", "", "person", CAPACITY, share)
+        quota = platform_quotas.Quota("event", "atelier", "", "person", CAPACITY, share)
         done = Ending()
-        self.writer._work([Decision(lambda connection: 0 if quotas.put(connection, quota) else None, done)])
+        self.writer._work([Decision(lambda connection: 0 if platform_quotas.put(connection, quota) else None, done)])
         assert done.result == 0
 
     def teardown(self):
@@ -215,7 +216,7 @@ class Quotas(RuleBasedStateMachine):
     @rule(name=st.sampled_from(SITES))
     def tend(self, name):
         with database.write(self.sites[name].edge):
-            leases.give_back(self.sites[name].edge, self.sites[name].now())
+            quotas.give_back(self.sites[name].edge, self.sites[name].now())
 
     @rule(name=st.sampled_from(SITES))
     def restart(self, name):
@@ -272,7 +273,7 @@ class Quotas(RuleBasedStateMachine):
             assert not any(doubt for _, _, doubt in rows)
             others = sum(units for request, units, _ in rows if request not in self.promised)
             assert sum(self.promised.values()) + others <= CAPACITY
-            assert quotas.taken(self.platform, 1) <= CAPACITY
+            assert platform_quotas.taken(self.platform, 1) <= CAPACITY
 
     def heal(self):
         """Let everything through: what was promised is accepted, and what nobody wanted is free again."""
@@ -296,7 +297,7 @@ class Quotas(RuleBasedStateMachine):
         if not self.restored:
             assert self.settled()
             accepted = "SELECT coalesce(sum(units), 0) FROM requests WHERE state = 'accepted'"
-            assert quotas.taken(self.platform, 1) == self.platform.execute(accepted).fetchone()[0]
+            assert platform_quotas.taken(self.platform, 1) == self.platform.execute(accepted).fetchone()[0]
 
     def settled(self):
         open_leases = "SELECT count(*) FROM leases WHERE returned IS NULL"
@@ -360,7 +361,7 @@ def test_a_copy_that_is_put_back_confirms_nothing(world):
     assert world.confirmed("a", [3]) == 0
     world.talk("a", times=3, lost=0)
     assert (
-        quotas.taken(world.platform, 1) == CAPACITY
+        platform_quotas.taken(world.platform, 1) == CAPACITY
     )  # three of the lost life, six of leases, three by the platform's word
     assert world.confirmed("a", [1]) == 0
 
@@ -395,20 +396,20 @@ def test_no_clock_frees_what_a_site_may_still_confirm(world):
 def test_a_lease_that_ended_never_runs_again(world):
     """An extension that comes late finds it given back; its seats may be somebody else's by then."""
     site = world.sites["a"]
-    key = leases.running(site.edge)[0].id
+    key = quotas.running(site.edge)[0].id
     site.offset = YEARS
     world.tend("a")
     site.offset = 0.0
     with database.write(site.edge):
-        assert not leases.extend(site.edge, key, site.now() + TERM)
-        assert not leases.withdraw(site.edge, key, site.now())
+        assert not quotas.extend(site.edge, key, site.now() + TERM)
+        assert not quotas.withdraw(site.edge, key, site.now())
     assert world.confirmed("a", [1]) == 0
 
 
 def test_a_device_that_never_comes_back_is_a_persons_decision(world):
     """What it holds stays held, until somebody says that it is lost."""
-    assert quotas.taken(world.platform, 1) == 9
-    lost = leases.running(world.sites["a"].edge)[0].id
+    assert platform_quotas.taken(world.platform, 1) == 9
+    lost = quotas.running(world.sites["a"].edge)[0].id
     world.confirmed("a", [1])
     world.talk("a", times=1, lost=0)
     with store.transaction(world.platform):
@@ -421,7 +422,7 @@ def test_a_device_that_never_comes_back_is_a_persons_decision(world):
 
 def test_what_no_lease_holds_waits_for_a_person(world):
     """A device out of its mind overspends, and names a lease that is not its own: neither is accepted."""
-    own, other = (leases.running(world.sites[name].edge)[0].id for name in ("a", "b"))
+    own, other = (quotas.running(world.sites[name].edge)[0].id for name in ("a", "b"))
     for lease, units in ((own, 4), (other, 1)):
         with database.write(world.sites["a"].edge) as _:
             event = events.RequestConfirmed(
