@@ -70,6 +70,7 @@ def create_app(settings: Settings, now: Callable[[], float] = clock.now) -> Flas
     app.jinja_env.undefined = ChainableUndefined  # content may lack any field
     replica = Replica(settings.content_db, settings.blobs_dir)
     key = seal.of(settings)
+    seal.lend(settings, key)
     known = i18n.load(_SHARED / "locales", _HERE / "locales")
     provider = Provider(settings.sign_in) if settings.sign_in.issuer else None
     app.extensions[visit.KEY] = visit.House(settings, replica, key, known, now, provider)

@@ -7,6 +7,7 @@ import csv
 import io
 import sys
 from collections import Counter
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -153,11 +154,13 @@ def _plan(settings: Settings, wanted: str | None) -> Plan:
 def _key(settings: Settings) -> bytes:
     """Return the key under which codes are hashed: the site's, where its gateways share one."""
     if shared := gateway_key.load(settings):
-        return seal.Seal(shared.portal).derive("vouchers")
+        return seal.Seal(shared.portal).derive(seal.VOUCHERS)
     path = seal.own_key(settings)
     try:
-        return keyfile.derive(keyfile.read_or_create(path), "vouchers")
+        return keyfile.derive(keyfile.read_or_create(path), seal.VOUCHERS)
     except OSError as error:
+        with suppress(OSError):
+            return seal.borrow(settings)
         raise StoreError(
             f"{path}: can't be read or made ({error.strerror}).", remedy="Run this as the portal's user, or as root."
         ) from error

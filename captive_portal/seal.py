@@ -13,7 +13,7 @@ import json
 import secrets
 from typing import TYPE_CHECKING, Any
 
-from edge_core import gateway_key, keyfile, logs
+from edge_core import durable, gateway_key, keyfile, logs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from edge_core.settings import Settings
 
 _log = logs.get(__name__)
+VOUCHERS = "vouchers"
 _TOKEN_BYTES = 16
 _LONGEST = 2000
 
@@ -73,6 +74,28 @@ def of(settings: Settings) -> Seal:
 def own_key(settings: Settings) -> Path:
     """Return the file with the key of this gateway alone."""
     return settings.device.state_dir / "portal.key"
+
+
+def lend(settings: Settings, own: Seal) -> None:
+    """Keep the key of codes in a file for the group too: who makes codes on the device page is not the portal's user.
+
+    Whoever is in the group may write codes and grants anyway; forms and passes stay the portal's alone.
+    """
+    path, key = _lent(settings), own.derive(VOUCHERS)
+    try:
+        if not path.exists() or path.read_bytes() != key:
+            durable.replace(path, key, mode=0o640)
+    except OSError as error:
+        _log.warning("voucher_key_not_lent", reason=error.strerror)
+
+
+def borrow(settings: Settings) -> bytes:
+    """Return the key of codes that the portal lends. Raises OSError where it lends none, or not to this user."""
+    return _lent(settings).read_bytes()
+
+
+def _lent(settings: Settings) -> Path:
+    return settings.device.state_dir / "vouchers.key"
 
 
 def load(path: Path) -> Seal:

@@ -11,6 +11,7 @@ from flask import current_app, g, request
 
 from captive_portal import client as clients
 from captive_portal.limits import Limits
+from captive_portal.seal import VOUCHERS
 from edge_core import logs, uplink
 from edge_core.errors import StoreError
 from edge_core.store import database, grants
@@ -49,7 +50,7 @@ class House:
     @property
     def voucher_key(self) -> bytes:
         """The key under which codes are hashed."""
-        return self.seal.derive("vouchers")
+        return self.seal.derive(VOUCHERS)
 
     def edge(self) -> sqlite3.Connection:
         """Return this thread's connection to edge.db. Raises StoreError where there is none yet."""

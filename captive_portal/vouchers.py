@@ -98,7 +98,7 @@ def _made_before(given: str) -> Voucher | None:
     path = seal.own_key(house.settings)
     if house.settings.site.gateway_key is None or not path.exists():
         return None
-    return vouchers.find(house.edge(), seal.load(path).derive("vouchers"), given)
+    return vouchers.find(house.edge(), seal.load(path).derive(seal.VOUCHERS), given)
 
 
 def _refusal(found: Voucher | None, given: str) -> str:

@@ -74,6 +74,7 @@
     const link = event.target.closest("a[data-keep], a[data-leave-now]");
     if (!link) return;
     event.preventDefault();
+    if ("leaveNow" in link.dataset) body.classList.add("over"); // what was there is nobody else's to read, however long it takes
     go(link.href);
   });
 

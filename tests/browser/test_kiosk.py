@@ -135,7 +135,7 @@ def test_without_scripts_the_form_searches(chromium, base):
 
 def test_an_idle_screen_asks_then_forgets(chromium, settings):
     """First the question, which can be answered as often as one likes; then the first screen, with nothing left."""
-    with serving(create_app(settings, idle=1.0, warning=2.0)) as base, screen(chromium) as page:
+    with serving(create_app(settings, idle=1.0, warning=6.0)) as base, screen(chromium) as page:
         page.goto(f"{base}/es/services")
         page.evaluate("localStorage.setItem('left', 'behind'); document.cookie = 'left=behind'")
         page.wait_for_selector("#idle[open]")
@@ -144,15 +144,15 @@ def test_an_idle_screen_asks_then_forgets(chromium, settings):
         page.wait_for_selector("#idle", state="hidden")
         assert page.url.endswith("/es/services")
         page.wait_for_selector("#idle[open]")
-        page.wait_for_url(f"{base}/", timeout=6000)
+        page.wait_for_url(f"{base}/")
         assert page.evaluate("[localStorage.length, document.cookie]") == [0, ""]
 
 
 def test_somebody_who_touches_is_not_asked(chromium, settings):
     """Every touch begins the time anew."""
-    with serving(create_app(settings, idle=1.5, warning=5.0)) as base, screen(chromium) as page:
+    with serving(create_app(settings, idle=4.0, warning=5.0)) as base, screen(chromium) as page:
         page.goto(f"{base}/fr/help")
-        for _ in range(6):
+        for _ in range(10):
             page.wait_for_timeout(500)
             page.touchscreen.tap(540, 700)
         assert page.locator("#idle").is_hidden()
@@ -160,11 +160,12 @@ def test_somebody_who_touches_is_not_asked(chromium, settings):
 
 def test_the_screen_waits_for_a_service_that_is_away(chromium, settings):
     """While the service is started again the page says to wait, hides what was there, and goes on by itself."""
-    app = create_app(settings, idle=0.5, warning=0.5)
+    app = create_app(settings, idle=600, warning=60)
     with screen(chromium, expected=("net::ERR_CONNECTION", "fetching the script")) as page:
         with serving(app) as base:
             port = int(base.rsplit(":", 1)[1])
             page.goto(f"{base}/fr/help")
+        page.locator(".finish").click()
         page.wait_for_selector("#away", state="visible")
         assert page.locator("main").is_hidden()
         with serving(app, port):

@@ -144,3 +144,8 @@ def phone(app):
 @pytest.fixture
 def visiting():
     return visitor
+
+
+@pytest.fixture
+def configured():
+    return configuration
