@@ -13,6 +13,7 @@ from edge_core.settings import SECTIONS
 from edge_core.settings_sections import Zone
 
 ANSIBLE = Path(__file__).parents[2] / "ansible"
+WORDS = {"type", "required", "default", "choices", "elements", "options", "description"}
 # A device's own folder, and addresses that its units hold: not the technician's to choose.
 FIXED = {"device.state_dir", "portal.bind", "kiosk.bind"}
 
@@ -53,6 +54,14 @@ def test_every_knob_is_typed(role):
     known = read(f"roles/{role}/meta/argument_specs.yml")["argument_specs"]["main"].get("options", {})
     assert set(yaml.safe_load(defaults.read_text()) if defaults.exists() else {}) <= set(known)
     assert all(option.get("type") and option.get("description") for option in known.values())
+    assert all(set(option) <= WORDS for option in every(known)), "a comma without quotes ends a description"
+
+
+def every(known):
+    """Yield each option, those within options too."""
+    for option in known.values():
+        yield option
+        yield from every(option.get("options", {}))
 
 
 class Strict(yaml.SafeLoader):
