@@ -23,8 +23,8 @@ def device(tmp_path, monkeypatch):
     edge = database.open_edge(configuration.edge_db)
     with database.write(edge):
         for number in range(5):
-            session = events.SessionStarted(session=f"s{number}", plan="guest", seconds=1)
-            outbox.append(edge, session, NOW - 7200 + number)
+            tap = events.SurveyAnswered(survey=f"s{number}", choice="good", place="portal")  # its moment is told whole
+            outbox.append(edge, tap, NOW - 7200 + number)
         outbox.append(edge, events.RequestCreated(request="r", kind="room", subject="s", place="kiosk"), NOW - 60)
         outbox.acknowledge(edge, 2)
     monkeypatch.setattr(status.clock, "now", lambda: NOW)
