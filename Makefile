@@ -5,8 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 NET ?= auto
-# Most tests wait for something; each worker has a network of its own (tests/conftest.py). In the files' own order those
-# with few and long tests come first, so that no worker is left alone with one at the end.
+# Most tests wait for something; each worker has a network of its own (tests/conftest.py).
 WORKERS ?= 3
 export PORTAL_PORT ?= 8080
 export KIOSK_PORT ?= 8081
@@ -35,7 +34,7 @@ demo: setup ## Run the whole zone on this computer; ONCE=1 plays the story once,
 	@$(BIN)/python -m lab.demo --net $(NET) $(if $(ONCE),--once)
 
 test: setup build/.packages-test lint ## Run every test; as root on a machine for development, it installs what they use
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 soak: setup ## Run the long tests: clusters, kills, many devices
 	@PARVIS_SOAK=1 tools/packages.sh test
