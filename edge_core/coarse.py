@@ -36,7 +36,17 @@ def plan(seconds: float) -> int:
 
 def uuid7(now: float) -> str:
     """Return a new UUIDv7 (RFC 9562, 5.7) whose time is the start of the window; the rest of it is chance."""
-    milliseconds = int(moment(now) * 1000) & (1 << 48) - 1
-    drawn = secrets.randbits(74)
-    number = milliseconds << 80 | 0x7 << 76 | (drawn >> 62) << 64 | 0b10 << 62 | drawn & (1 << 62) - 1
-    return str(uuid.UUID(int=number))
+    return _at(moment(now), 0x7 << 76 | secrets.randbits(12) << 64 | 0b10 << 62 | secrets.randbits(62))
+
+
+def identifier(key: str) -> str:
+    """Return a UUIDv7 with the start of the window as its time: the same each time, and for nobody else's.
+
+    On the site ids say which of two sessions is the later; whoever is told of them elsewhere learns no moment.
+    """
+    number = uuid.UUID(key).int
+    return _at(moment((number >> 80) / 1000), number & (1 << 80) - 1)
+
+
+def _at(start: float, rest: int) -> str:
+    return str(uuid.UUID(int=(int(start * 1000) & (1 << 48) - 1) << 80 | rest))

@@ -16,9 +16,9 @@ class Event:
 
     type: ClassVar[str]
     klass: ClassVar[str]
-    spans: ClassVar[Mapping[str, Callable[[float], int]]] = {}
+    coarsened: ClassVar[Mapping[str, Callable[[Any], Any]]] = {}
     """Members of one person's session and how they are told; with any, its moment is told to five minutes too."""
 
     def data(self) -> dict[str, Any]:
         """Return the CloudEvents `data`, ready for JSON."""
-        return {**asdict(self), **{name: tell(getattr(self, name)) for name, tell in self.spans.items()}}
+        return {**asdict(self), **{name: tell(getattr(self, name)) for name, tell in self.coarsened.items()}}

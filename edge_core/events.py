@@ -68,7 +68,7 @@ class SessionStarted(Event):
 
     type: ClassVar[str] = "eu.parvis.session.started.v1"
     klass: ClassVar[str] = "usage"
-    spans: ClassVar[Mapping[str, Callable[[float], int]]] = {"seconds": coarse.plan}
+    coarsened: ClassVar[Mapping[str, Callable[[Any], Any]]] = {"session": coarse.identifier, "seconds": coarse.plan}
     session: str
     plan: str
     seconds: int
@@ -80,7 +80,7 @@ class SessionEnded(Event):
 
     type: ClassVar[str] = "eu.parvis.session.ended.v1"
     klass: ClassVar[str] = "usage"
-    spans: ClassVar[Mapping[str, Callable[[float], int]]] = {"duration": coarse.span}
+    coarsened: ClassVar[Mapping[str, Callable[[Any], Any]]] = {"session": coarse.identifier, "duration": coarse.span}
     session: str
     plan: str
     reason: str

@@ -9,7 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from edge_core import coarse, events
+import uuid6
+
+from edge_core import events
 from edge_core.settings_zones import FIRST
 from edge_core.store import outbox, site
 from edge_core.store.database import write
@@ -111,7 +113,7 @@ def accept(  # what a plan gives, as its words have it
             "INSERT INTO grants (session, mac, plan, created_at, expires_at, rate_up, rate_down, quota, holder,"
             f" zone, devices) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING {_COLUMNS}",
             [
-                *[coarse.uuid7(now), mac, plan, now, now + seconds],
+                *[str(uuid6.uuid7()), mac, plan, now, now + seconds],
                 *[limits.rate_up, limits.rate_down, limits.quota, holder.key if holder else "", zone],
                 holder.devices if holder else None,
             ],

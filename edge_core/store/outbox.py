@@ -47,13 +47,13 @@ def append(connection: sqlite3.Connection, event: Event, now: float) -> int:
     """Append an event inside the caller's transaction and return its sequence number.
 
     The body is finished JSON without `seq`, `epoch` and `source`, which `sync` adds when it sends. Of an event that has
-    `spans` neither time nor id says the moment: both clocks move to the border of a window, by the same amount.
+    `coarsened` neither time nor id says the moment: both clocks move to the border of a window, by the same amount.
     """
     running = clock.monotonic()
-    told = coarse.border(now, running) if event.spans else now
+    told = coarse.border(now, running) if event.coarsened else now
     body = {
         "specversion": "1.0",
-        "id": coarse.uuid7(now) if event.spans else str(uuid6.uuid7()),
+        "id": coarse.uuid7(now) if event.coarsened else str(uuid6.uuid7()),
         "type": event.type,
         "time": datetime.fromtimestamp(told, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         "boot": clock.boot_id(),

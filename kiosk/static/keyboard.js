@@ -128,8 +128,15 @@
     target.addEventListener("focus", () => show(target));
   }
   // Go away when something else is touched, but only after its click: what is touched must not move under the finger.
-  document.addEventListener("focusin", () => setTimeout(() => {
+  let touching = false;
+  function leave() {
     const active = document.activeElement;
-    if (!board.hidden && !board.contains(active) && !fields.includes(active)) hide();
-  }, 300));
+    if (!touching && !board.hidden && !board.contains(active) && !fields.includes(active)) hide();
+  }
+  document.addEventListener("focusin", () => setTimeout(leave, 300));
+  document.addEventListener("pointerdown", () => { touching = true; }, { capture: true });
+  for (const name of ["pointerup", "pointercancel"]) document.addEventListener(name, () => {
+    touching = false;
+    setTimeout(leave, 300);
+  }, { capture: true });
 })();

@@ -56,7 +56,7 @@ def pids(folder: Path) -> list[int]:
     return [int(line) for line in path.read_text().split()] if path.exists() else []
 
 
-def until(condition, seconds=10.0):
+def until(condition, seconds=60.0):
     """Wait for a condition and return its value."""
     deadline = time.monotonic() + seconds
     while not (value := condition()):
@@ -96,7 +96,7 @@ def test_stopping_ends_everything(supervisor, tmp_path):
     process = supervisor("exec sleep 100")
     (pid,) = until(lambda: pids(tmp_path))
     process.terminate()
-    assert process.wait(10) == 0
+    assert process.wait(60) == 0
     assert gone(pid)
 
 

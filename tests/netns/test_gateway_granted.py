@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from edge_core import control
+from edge_core import coarse, control
 from gateway_agent.conntrack import Conntrack
 
 from .conftest import BODY, inside, run, until
@@ -23,7 +23,7 @@ def ended(zone, grant):
 
     def look():
         told = [json.loads(row[0]) for row in zone.rows(SESSION_ENDED)]
-        return [data for data in told if data["session"] == grant.session]
+        return [data for data in told if data["session"] == coarse.identifier(grant.session)]
 
     found = until(look, 5, "the session's end")
     assert len(found) == 1

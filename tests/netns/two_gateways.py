@@ -6,7 +6,7 @@ import re
 import sys
 
 from captive_portal import seal
-from edge_core import clock, control, gateway_key, gateways_heard
+from edge_core import clock, coarse, control, gateway_key, gateways_heard
 from edge_core.settings import load
 from edge_core.store import database, grants, vouchers
 from lab.ca import Authority
@@ -90,7 +90,7 @@ class Gateway(Zone):
         return self.rows(
             "SELECT json_extract(body, '$.data.reason'), json_extract(body, '$.data.down_bytes') FROM outbox"
             " WHERE type = 'eu.parvis.session.ended.v1' AND json_extract(body, '$.data.session') = ?",
-            session,
+            coarse.identifier(session),
         )
 
     def code(self, **terms):

@@ -142,7 +142,7 @@ def test_a_service_is_asked_for_and_followed(app, phone, clock):
     answer = phone.post("/fr/services/velo", data=form)
     assert answer.status_code == 302
     page = phone.get(answer.headers["Location"]).text
-    assert "C’est noté" in page
+    assert "Provisoire" in page
     assert "someone@mail.example" not in page
     key = answer.headers["Location"].rsplit("/", 1)[1]
     with app.app_context():

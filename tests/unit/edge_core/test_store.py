@@ -12,7 +12,7 @@ from uuid import UUID
 
 import pytest
 
-from edge_core import events
+from edge_core import coarse, events
 from edge_core.errors import StoreError
 from edge_core.settings import load
 from edge_core.store import database, followed, grants, outbox, requests, usage
@@ -156,7 +156,17 @@ def test_a_sessions_events_tell_five_minutes_and_no_moment(edge, monkeypatch, ru
             assert (UUID(key).int >> 80) / 1000 % 300 == 0
     assert datetime.fromisoformat(bodies[0]["time"]).timestamp() == NOW + border
     assert (bodies[0]["data"]["seconds"], bodies[1]["data"]["duration"]) == (7800, 3900)
-    assert bodies[0]["data"]["session"] == until_closing.session
+    told = {body["data"]["session"] for body in bodies}
+    assert told == {coarse.identifier(until_closing.session)}, "one session, beginning and end"
+
+
+def test_of_two_sessions_of_a_window_the_site_knows_the_later(edge):
+    """Gateways settle by their ids who makes room for whom; what the platform is told of them is as coarse as ever."""
+    first, second = (grants.accept(edge, mac, "guest", 3600, NOW) for mac in (MAC, "02:00:00:00:00:02"))
+    assert first.session < second.session
+    told = [json.loads(body)["data"]["session"] for _, _, body in outbox.read_after(edge, 0, 9)]
+    assert told == [coarse.identifier(first.session), coarse.identifier(second.session)]
+    assert len(set(told)) == 2
 
 
 def test_a_short_plan_keeps_its_length(edge):
