@@ -11,7 +11,7 @@ import random
 import sys
 from pathlib import Path
 
-from edge_core import events, settings
+from edge_core import coarse, events, settings
 from edge_core.store import budget, database, outbox, requests
 from lab.faults.powercut import PROMISES
 from sync.downlink import content_db
@@ -47,7 +47,8 @@ def live(folder: Path, seed: int, rounds: int) -> None:
         elif what < 0.75:
             with database.write(edge):
                 for _ in range(dice.randint(1, 30)):
-                    outbox.append(edge, events.SessionStarted(session="s", plan="guest", seconds=1), _NOW)
+                    started = events.SessionStarted(session=coarse.uuid7(_NOW), plan="guest", seconds=1)
+                    outbox.append(edge, started, _NOW)
         elif what < 0.9:
             with database.write(edge):
                 seq = dice.randint(0, outbox.last_seq(edge))

@@ -3,6 +3,7 @@
 
 import json
 import signal
+import time
 
 from edge_core.doctor import checks
 from edge_core.doctor import pair as doctor
@@ -12,6 +13,8 @@ from gateway_agent import standing
 
 from .conftest import inside, run, until
 from .two_gateways import SITE, Pair
+
+STEADY = 3.0  # seconds: four times what a gateway waits for the other's word before it takes over
 
 
 class HaPair(Pair):
@@ -48,12 +51,22 @@ class HaPair(Pair):
         for each in self.both:
             each.wait()
         until(lambda: self.hears(self.a) and self.hears(self.b), 120, "that the gateways hear each other")
-        return self.settle()
+        self.settle()
+        return self
 
     def settle(self):
-        """Wait until one of them is active and both are fit; return the pair."""
-        until(lambda: self.active() and self.fit(self.a) and self.fit(self.b), 60, "one active gateway, and two fit")
-        return self
+        """Wait until one of them is active and both are fit, and stay so; return the active one."""
+        seen, since = None, time.monotonic()
+
+        def is_steady():
+            nonlocal seen, since
+            now = self.active() if self.fit(self.a) and self.fit(self.b) else None
+            if now is None or now is not seen:
+                seen, since = now, time.monotonic()
+            return seen is not None and time.monotonic() - since > STEADY
+
+        until(is_steady, 120, "one active gateway, and two fit")
+        return seen
 
     @property
     def both(self):

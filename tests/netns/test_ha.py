@@ -28,7 +28,7 @@ def pair(namespaces_allowed, tmp_path_factory):
 @pytest.fixture
 def phone(pair):
     """A guest with a session that both gateways know."""
-    active = pair.settle().active()
+    active = pair.settle()
     phone = Phone(pair.a.guest().join())
     assert "302" in phone.post("/fr/accept", "/fr/")
     until(lambda: online(phone.guest), 60, "the way through the active one")
@@ -43,7 +43,7 @@ def _advertiser(gateway):
 
 def test_the_one_that_stands_by_is_silent(pair, phone):
     """Leases and router advertisements come from the active one alone, and name what both share."""
-    active = pair.active()
+    active = pair.settle()
     other = pair.other(active)
     given = [{lease.mac for lease in parse(each.settings.leases_file.read_text())} for each in (active, other)]
     assert (phone.guest.mac in given[0], phone.guest.mac in given[1]) == (True, False)
@@ -60,7 +60,7 @@ def test_the_one_that_stands_by_is_silent(pair, phone):
 
 def test_the_power_of_the_active_one_is_cut(pair, phone):
     """The session goes on at the other without a click, the lease too; who has no session is captive there."""
-    active = pair.active()
+    active = pair.settle()
     other, guest = pair.other(active), phone.guest
     stranger = pair.a.guest()
     lease = ("udhcpc", "-i", "eth0", "-n", "-q", "-f", "-t", "10", "-T", "1", "-s", str(pair.a.folder / "lease.sh"))
@@ -85,13 +85,13 @@ def test_the_power_of_the_active_one_is_cut(pair, phone):
     assert guest.mac != stranger.mac
     stranger.leave()
     pair.give_power(active)
-    assert pair.settle().active() is other, "who has the addresses keeps them"
+    assert pair.settle() is other, "who has the addresses keeps them"
     assert online(guest)
 
 
 def test_keepalived_is_killed(pair, phone):
     """Started again, it takes the addresses back from its own kernel: one of the two has them, the guest is online."""
-    active = pair.active()
+    active = pair.settle()
     killed = pair.program(active, "keepalived")
     run("kill", "-KILL", str(killed))
     until(lambda: pair.program(active, "keepalived") != killed, 60, "that it is started again")
@@ -101,7 +101,7 @@ def test_keepalived_is_killed(pair, phone):
 
 def test_the_agent_of_the_active_one_hangs(pair, phone):
     """The other is fitter and takes over; the first, well again, stands by."""
-    active = pair.active()
+    active = pair.settle()
     number = pair.program(active, "agent")
     run("kill", "-STOP", str(number))
     try:
@@ -109,12 +109,12 @@ def test_the_agent_of_the_active_one_hangs(pair, phone):
         until(lambda: online(phone.guest), 60, "the way through the other")
     finally:
         run("kill", "-CONT", str(number))
-    assert pair.settle().active() is pair.other(active)
+    assert pair.settle() is pair.other(active)
 
 
 def test_the_link_between_them_is_cut_and_both_live(pair, phone):
     """Both have the addresses, the session goes on at whichever; when they meet again, one of them has them."""
-    session = pair.active().session_of(phone.guest).session
+    session = pair.settle().session_of(phone.guest).session
     stranger = pair.a.guest().join()
     pair.cut()
     try:
@@ -133,7 +133,7 @@ def test_the_link_between_them_is_cut_and_both_live(pair, phone):
 
 def test_the_technician_sees_which_is_which(pair, phone):
     """`parvis status` and `doctor` say who is active, and that the other is there; one that is stopped hands over."""
-    active = pair.active()
+    active = pair.settle()
     other = pair.other(active)
     assert "has the guests' addresses" in active.command("status").stdout
     for each, words in ((active, "is the active one"), (other, "stands by")):

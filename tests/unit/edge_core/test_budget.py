@@ -2,6 +2,7 @@
 """Room for events: usage goes first, summed up and declared; what was promised stays, or is refused in words."""
 
 import itertools
+import uuid
 from types import SimpleNamespace
 
 import pytest
@@ -27,8 +28,8 @@ def fill(edge, count, order_each=50):
                 event = events.RequestCreated(request=f"r{number}", kind="room", subject="s", place="kiosk")
             else:
                 event = events.SessionEnded(
-                    session=f"s{number}", plan="guest", reason="expired", duration=10, up_bytes=1, up_packets=1,
-                    down_bytes=2, down_packets=1,
+                    session=str(uuid.UUID(int=number)), plan="guest", reason="expired", duration=10,
+                    up_bytes=1, up_packets=1, down_bytes=2, down_packets=1,
                 )  # fmt: skip
             outbox.append(edge, event, 1.0)
 

@@ -6,6 +6,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import uuid
 from contextlib import closing
 
 import pytest
@@ -42,9 +43,10 @@ def week():
     ]
     ended = {"reason": "expired", "duration": 3600, "up_packets": 1, "down_packets": 1}
     told += [
-        events.SessionEnded(session=str(n), plan="libre", up_bytes=10**9, down_bytes=10**9, **ended) for n in range(12)
+        events.SessionEnded(session=str(uuid.UUID(int=n)), plan="libre", up_bytes=10**9, down_bytes=10**9, **ended)
+        for n in range(12)
     ]
-    told += [events.SessionEnded(session="x", plan="<b>rare</b>", up_bytes=0, down_bytes=0, **ended)]
+    told += [events.SessionEnded(session=str(uuid.UUID(int=12)), plan="<b>rare</b>", up_bytes=0, down_bytes=0, **ended)]
     told += [events.RequestCreated(request=str(n), kind="lunch", subject="s", place="portal") for n in range(10)]
     told += [events.SurveyAnswered(survey="accueil", choice="good", place="portal")] * 9
     told += [events.SurveyAnswered(survey="accueil", choice="poor", place="portal")]

@@ -3,6 +3,7 @@
 
 import json
 import sqlite3
+import uuid
 import zlib
 from collections import Counter, deque
 
@@ -66,7 +67,9 @@ class World:
     def tell(self, count):
         with database.write(self.store):
             for _ in range(count):
-                outbox.append(self.store, events.SessionStarted(session="s", plan="guest", seconds=1), 1.7e9)
+                outbox.append(
+                    self.store, events.SessionStarted(session=str(uuid.uuid4()), plan="guest", seconds=1), 1.7e9
+                )
 
     def step(self, *notices, seconds=0.1):
         self.now += seconds
