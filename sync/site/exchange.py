@@ -103,7 +103,8 @@ class Gateways:
         if moment >= self._due["block"] or not self._since.blocks:
             self._due["block"] = moment + _BLOCK_SECONDS
             told.blocks = own.blocks(self._connection, self._since)
-            told.usage = own.usage(self._connection, self._since) if self._since.usage_is_due(moment) else []
+            if self._since.usage_is_due(moment):
+                told.usage = own.usage(self._connection, self._since, all_shared=bool(self._settings.access.idle))
         self._parts.extend(in_parts(told, _ROWS))
 
     def _pack(self, told: Told) -> bytes:

@@ -105,13 +105,17 @@ def adopt_old_blocks(connection: sqlite3.Connection, key: GatewayKey, gateway: s
             site.say_block(connection, key.device(mac), gateway, blocked=True)
 
 
-def usage(connection: sqlite3.Connection, since: Since) -> list[tuple[str, int]]:
-    """Return what passed here of the data of sessions and codes that have a quota, where it grew."""
+def usage(connection: sqlite3.Connection, since: Since, *, all_shared: bool) -> list[tuple[str, int]]:
+    """Return what passed here of the data of sessions and codes that have a quota, where it grew.
+
+    With `all_shared` also that of any session that another gateway has too: it must not take a device for silent.
+    """
     rows = connection.execute(
         "SELECT session, up_bytes + down_bytes FROM grants JOIN usage ON grant_id = grants.id"
-        " WHERE quota IS NOT NULL AND NOT closed"
+        " WHERE (quota IS NOT NULL OR ? AND session IN (SELECT session FROM site_sessions)) AND NOT closed"
         " UNION ALL SELECT holder, sum(up_bytes + down_bytes) FROM grants JOIN usage ON grant_id = grants.id"
-        " WHERE quota IS NOT NULL AND holder LIKE 'voucher:%' GROUP BY holder"
+        " WHERE quota IS NOT NULL AND holder LIKE 'voucher:%' GROUP BY holder",
+        [all_shared],
     )
     found = [(row[0], int(row[1])) for row in rows]
     told = [

@@ -8,7 +8,7 @@ import pytest
 from edge_core import gateway_key, gateways_heard
 from edge_core.doctor import gateways as doctor
 from edge_core.settings import load
-from edge_core.store import database, followed, grants, site, vouchers
+from edge_core.store import database, followed, grants, site, usage, vouchers
 from sync.site.exchange import Gateways
 
 MAC = "02:00:00:00:00:01"
@@ -18,7 +18,7 @@ NOW = 1_800_000_000.0
 class Gateway:
     """A gateway's store and its side of the talk; `ahead` is by how many seconds its clock is wrong."""
 
-    def __init__(self, folder, name, secret="k" * 40, ahead=0.0):
+    def __init__(self, folder, name, secret="k" * 40, ahead=0.0, more=""):
         folder = folder / name
         folder.mkdir()
         (folder / "key").write_text(secret)
@@ -26,7 +26,7 @@ class Gateway:
         config = folder / "parvis.toml"
         config.write_text(
             f'[site]\nid = "parc"\nname = "Parc"\ngateway_key = "{folder}/key"\n'
-            f'[device]\nid = "{name}"\nstate_dir = "{folder}/state"\n'
+            f'[device]\nid = "{name}"\nstate_dir = "{folder}/state"\n{more}'
         )
         self.name, self.settings, self.now = name, load(config, {}), NOW + ahead
         database.migrate(self.settings)
@@ -149,3 +149,18 @@ def test_a_replaced_gateway_has_everything_in_one_round(make):
     here.tell(there)
     with closing(database.open_edge(there.settings.edge_db)) as store:
         assert site.of_device(store, here.key.device(MAC), NOW) is not None
+
+
+@pytest.mark.parametrize(("more", "told"), [("[access]\nidle = 600\n", 7500), ("", None)])
+def test_a_device_that_walked_on_is_heard_of_where_it_came_from(make, more, told):
+    """Where silence ends sessions, the first gateway learns that the device speaks at the second."""
+    first, second = make("a", more=more), make("b", more=more)
+    here = grants.accept(first.store, MAC, "free", 3600, NOW)
+    first.tell(second)
+    shared = site.of_device(second.store, second.key.device(MAC), NOW)
+    assert grants.adopt(second.store, MAC, shared, NOW)
+    second.tell(first)
+    grown = grants.by_mac(second.store, MAC, NOW)
+    usage.record(second.store, [(grown.id, usage.Usage(up_bytes=2500, up_packets=3, down_bytes=5000))], NOW)
+    second.tell(first)
+    assert site.open_usage(first.store).get(here.id) == told
