@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 import subprocess
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -28,20 +30,33 @@ def sources(*folders: str) -> list[Path]:
     return sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py"))
 
 
-def imports(path: Path) -> set[str]:
-    """Return the full names that a file imports, lazily too."""
+class Facts(NamedTuple):
+    """What the rules ask of a file, read once: full names imported (lazily too), its sentence, functions' lengths."""
+
+    imports: frozenset[str]
+    sentence: str
+    lengths: dict[str, int]
+
+
+@functools.cache
+def facts(path: Path) -> Facts:
+    """Return the facts of a file."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
     found: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    lengths: dict[str, int] = {}
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
             found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
-    return found
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            lengths[f"{node.name}:{node.lineno}"] = node.end_lineno - node.lineno + 1
+    return Facts(frozenset(found), ast.get_docstring(tree) or "", lengths)
 
 
 def tops(path: Path) -> set[str]:
     """Return the top-level packages that a file imports."""
-    return {name.split(".")[0] for name in imports(path)}
+    return {name.split(".")[0] for name in facts(path).imports}
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -94,7 +109,7 @@ def test_no_import_cycles():
     modules = {
         ".".join(p.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): p for p in sources(*PRODUCT)
     }
-    edges = {name: {i for i in imports(path) if i in modules and i != name} for name, path in modules.items()}
+    edges = {name: {i for i in facts(path).imports if i in modules and i != name} for name, path in modules.items()}
     reached: dict[str, set[str]] = {}
     for start in modules:
         seen: set[str] = set()
@@ -123,7 +138,7 @@ def test_every_source_names_its_licence():
     wrong = [
         f"{path.relative_to(ROOT)}: no sentence"
         for path in sources(*PRODUCT, "lab", "tests")
-        if not ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+        if not facts(path).sentence
     ]
     for folder in (*PRODUCT, "lab", "tests", "ansible", "systemd", "tools"):
         for path in (ROOT / folder).rglob("*"):
@@ -136,10 +151,10 @@ def test_every_source_names_its_licence():
 def test_functions_stay_short():
     """No function of the product is longer than 60 lines."""
     long = [
-        f"{path.relative_to(ROOT)}:{node.name} ({node.end_lineno - node.lineno + 1})"
+        f"{path.relative_to(ROOT)}:{name} ({lines})"
         for path in sources(*PRODUCT)
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.FunctionDef) and node.end_lineno - node.lineno + 1 > 60
+        for name, lines in facts(path).lengths.items()
+        if lines > 60
     ]
     assert not long
 
