@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from flask import Response, g, request
 
-from captive_portal import visit
+from captive_portal import counted, visit
 from edge_core import uplink
 
 if TYPE_CHECKING:
@@ -90,11 +90,13 @@ class Caching:
             if len(request.full_path) > _LONGEST_ADDRESS:
                 return None
             g.page_tag = _tag()
-            if request.if_none_match.contains_weak(g.page_tag):
+            kept = self._shelf.get(g.page_tag)
+            # Whether a search found something is known by its kept page alone: without it the page is made anew.
+            if request.if_none_match.contains_weak(g.page_tag) and (kept or not request.args.get("q")):
                 g.page_kept = True
                 headers = {"ETag": f'W/"{g.page_tag}"', "Cache-Control": "no-cache", "Vary": "Accept-Encoding"}
-                return Response(status=304, headers=headers)
-            kept = self._shelf.get(g.page_tag)
+                told = {counted.FOUND: kept[1][counted.FOUND]} if kept and counted.FOUND in kept[1] else {}
+                return Response(status=304, headers=headers | told)
             if kept is None:
                 return None
             g.page_kept = True

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, abort, g, render_template, request
+from flask import Blueprint, abort, render_template, request
 
-from captive_portal import visit
+from captive_portal import counted, visit
 from edge_core.store import ways
 
 blueprint = Blueprint("companies", __name__)
@@ -37,7 +37,7 @@ def _asked() -> dict[str, Any]:
     page = max(1, min(request.args.get("page", 1, type=int), _LAST_PAGE))
     if asked:
         found = replica.search(asked, ["companies"], _FOUND)
-        g.found = bool(found)
+        counted.tell_found(found=bool(found))
         return {"companies": found, "asked": asked, "total": 0, "page": 1, "more": False}
     found, total = replica.list("companies", limit=_PAGE, offset=(page - 1) * _PAGE), replica.count("companies")
     return {"companies": found, "asked": "", "total": total, "page": page, "more": page * _PAGE < total}

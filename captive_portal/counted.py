@@ -1,15 +1,22 @@
 # SPDX-License-Identifier: EUPL-1.2
 """Counts which pages of the content are read and what companies are searched for; of ten and more alone.
 
-Pages that the front answers from its own memory are not seen here: the counts are of the others.
+A page counts wherever it was answered from: made here, kept here, kept by the front (`front_told`), or still right in
+the browser.
 """
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qs, unquote
 
-from flask import g, request
+from flask import after_this_request, request
+from werkzeug.exceptions import HTTPException
+from werkzeug.routing import RequestRedirect
 
+from captive_portal import front_told
 from edge_core import interest
 
 if TYPE_CHECKING:
@@ -23,22 +30,66 @@ PAGES = {
     "companies.one": "companies", "events.one": "events", "news.one": "news", "plan.one": "plans",
     "services.one": "services", "pages.one": "pages",
 }  # fmt: skip
+FOUND = "X-Parvis-Found"
+"""Header of an answer to a search: 1 where something was found, else 0. It stays with the page that is kept."""
 _PLACE = "portal"
-_OK = 200
+_GOOD = (200, 304)
+_MOST_FIELDS = 20
+
+
+class Counted:
+    """What one portal counts; any thread may call."""
+
+    def __init__(self, app: Flask, settings: Settings, now: Callable[[], float]) -> None:
+        wanted = settings.presence
+        self._seen = interest.Interest(_PLACE, min(wanted.window, 300), wanted.minimum, wanted.rounding)
+        self._routes = app.url_map.bind("localhost")
+        self._edge_db, self._now = settings.edge_db, now
+
+    def turn(self) -> None:
+        """Write down what a window that has closed may tell; mostly nothing."""
+        interest.record(self._seen, self._edge_db, self._now())
+
+    def answered(self, endpoint: str, key: str, asked: str, who: str, *, found: bool) -> None:
+        """Count an answer to `who`, an address: the page of a record, or what companies were searched for."""
+        if endpoint in PAGES and key:
+            self._seen.read(PAGES[endpoint], key, who)
+        elif endpoint == "companies.index" and asked.strip():
+            self._seen.searched(asked, who, found=found)
+        elif endpoint == "companies.answers":
+            self._seen.typed(asked, who, found=found)
+
+    def told(self, address: str, who: str, *, found: bool) -> None:
+        """Count an answer that the front gave from its memory; `address` as it was asked, with its question."""
+        path, _, question = address.partition("?")
+        try:
+            endpoint, words = self._routes.match(unquote(path, errors="replace"), method="GET")
+            asked = parse_qs(question, max_num_fields=_MOST_FIELDS).get("q", [""])[0]
+        except (HTTPException, RequestRedirect, ValueError):
+            return  # only what the portal answered is kept: an address that it doesn't know is nobody's page
+        self.answered(str(endpoint), str(words.get("key") or ""), asked, who, found=found)
 
 
 def install(app: Flask, settings: Settings, now: Callable[[], float]) -> None:
     """Count each page that was answered well."""
-    wanted = settings.presence
-    seen = interest.Interest(_PLACE, min(wanted.window, 300), wanted.minimum, wanted.rounding)
+    counted = Counted(app, settings, now)
 
     @app.after_request
     def count(response: Response) -> Response:
-        interest.record(seen, settings.edge_db, now())
-        key, who = (request.view_args or {}).get("key"), request.remote_addr or ""
-        if response.status_code == _OK and who:
-            if request.endpoint in PAGES and key:
-                seen.read(PAGES[request.endpoint], str(key), who)
-            elif request.endpoint == "companies.index" and (asked := request.args.get("q", "").strip()):
-                seen.searched(asked, who, found=g.get("found", True))
+        counted.turn()
+        if response.status_code in _GOOD and request.method == "GET" and (who := request.remote_addr):
+            key, asked = (request.view_args or {}).get("key") or "", request.args.get("q", "")
+            counted.answered(request.endpoint or "", str(key), asked, who, found=response.headers.get(FOUND) != "0")
+        return response
+
+    if front_told.SOCKET in os.environ:
+        front_told.listen(Path(os.environ[front_told.SOCKET]), counted)
+
+
+def tell_found(*, found: bool) -> None:
+    """Note on the answer to this request whether the search found anything."""
+
+    @after_this_request
+    def note(response: Response) -> Response:
+        response.headers[FOUND] = str(int(found))
         return response

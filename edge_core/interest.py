@@ -12,6 +12,7 @@ import threading
 from contextlib import closing
 from dataclasses import dataclass, field
 from hashlib import blake2b
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from edge_core import disclosure, logs
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 _log = logs.get(__name__)
 _Key = TypeVar("_Key", str, tuple[str, str])
 _Row = dict[str, str | int]
-_MOST_PAGES, _MOST_WORDS, _MOST_TOLD = 2000, 2000, 100
+_MOST_PAGES, _MOST_WORDS, _MOST_TYPING, _MOST_TOLD = 2000, 2000, 2000, 100
 """Bounds of memory and of an event: who makes up words by the thousand counts in the sums alone."""
 
 
@@ -42,6 +43,7 @@ class _Window:
     visits: set[bytes] = field(default_factory=set)
     pages: dict[tuple[str, str], set[bytes]] = field(default_factory=dict)
     words: dict[str, set[bytes]] = field(default_factory=dict)
+    typing: dict[bytes, tuple[str, bool]] = field(default_factory=dict)
     asked: int = 0
     unanswered: int = 0
 
@@ -69,17 +71,34 @@ class Interest:
             self._window.visits.add(self._token(who))
 
     def read(self, collection: str, key: str, who: str) -> None:
-        """Count that somebody opened a page of the content."""
+        """Count that somebody opened a page of the content; what they were typing was what they looked for."""
         with self._lock:
-            _note(self._window.pages, (collection, key), self._token(who), _MOST_PAGES)
+            token = self._token(who)
+            _settle(self._window, token)
+            _note(self._window.pages, (collection, key), token, _MOST_PAGES)
 
     def searched(self, text: str, who: str, *, found: bool) -> None:
         """Count that somebody searched, and whether anything was found."""
-        words = " ".join(text.lower().split())[:80]
+        words = _plain(text)
         with self._lock:
-            self._window.asked += 1
-            self._window.unanswered += not found
-            _note(self._window.words, words, self._token(who), _MOST_WORDS)
+            token = self._token(who)
+            if _same_question(self._window.typing.get(token, (words, found))[0], words):
+                self._window.typing.pop(token, None)
+            _settle(self._window, token)
+            _ask(self._window, token, words, found=found)
+
+    def typed(self, text: str, who: str, *, found: bool) -> None:
+        """Take in what stands in a search field after a letter: one question, counted once it is another or left."""
+        words = _plain(text)
+        with self._lock:
+            token = self._token(who)
+            before = self._window.typing.get(token, ("", True))[0]
+            if words and before.startswith(words):
+                return  # taking letters away asks nothing new
+            if not _same_question(before, words):
+                _settle(self._window, token)
+            if words and (token in self._window.typing or len(self._window.typing) < _MOST_TYPING):
+                self._window.typing[token] = (words, found)
 
     def turn(self, now: float) -> list[Event]:
         """Return what may be told of the window that has closed by `now` (seconds since 1970); mostly nothing."""
@@ -88,6 +107,8 @@ class Interest:
             if start == self._window.start:
                 return []
             done, self._window = self._window, self._new(start)
+        for token in list(done.typing):
+            _settle(done, token)
         return self._tell(done) if done.start else []
 
     def _new(self, start: int) -> _Window:
@@ -133,6 +154,29 @@ def record(interest: Interest, edge_db: Path, now: float) -> None:
                 outbox.append(store, event, now)
     except ParvisError as error:
         _log.warning("interest_not_recorded", reason=str(error))
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.lower().split())[:80]
+
+
+def _ask(window: _Window, token: bytes, words: str, *, found: bool) -> None:
+    window.asked += 1
+    window.unanswered += not found
+    _note(window.words, words, token, _MOST_WORDS)
+
+
+def _settle(window: _Window, token: bytes) -> None:
+    """Count what somebody had typed, if anything, as what they looked for."""
+    if token in window.typing:
+        words, found = window.typing.pop(token)
+        _ask(window, token, words, found=found)
+
+
+def _same_question(before: str, after: str) -> bool:
+    """Tell whether somebody goes on typing: letters added, or a slip in the second half put right; pure."""
+    begun = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(before, after, strict=False)))
+    return begun == len(before) or begun * 2 >= max(len(before), len(after))
 
 
 def _note(counts: dict[_Key, set[bytes]], key: _Key, who: bytes, most: int) -> None:

@@ -82,7 +82,7 @@ def stage(folder: Path) -> Iterator[Stage]:
     (nginx / "front.conf").write_text(_front(nginx, front), encoding="utf-8")
     (nginx / "files.conf").write_text(_files(nginx, folder / "files", files), encoding="utf-8")
     with Processes(folder) as processes:
-        environment = {"PARVIS_CONFIG": str(settings.source)}
+        environment = {"PARVIS_CONFIG": str(settings.source), "PARVIS_FRONT_TOLD": f"{nginx}/front.sock"}
         words = [
             str(_ROOT / ".venv/bin/gunicorn"),
             "--config",
@@ -153,6 +153,7 @@ def _front(folder: Path, port: int) -> str:
         portal_rate=1_000_000,
     )  # fmt: skip
     text = text.replace("/run/parvis-front", str(folder)).replace("/run/parvis-portal", str(folder))
+    text = text.replace("/run/parvis-told", str(folder))
     return text.replace("127.0.0.1:8080 ", f"127.0.0.1:{port} ")
 
 

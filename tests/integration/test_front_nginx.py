@@ -6,6 +6,7 @@ import shutil
 import socket
 import subprocess
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -19,9 +20,9 @@ pytestmark = [
 ]
 
 
-@pytest.fixture(scope="module")
-def port(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("front")
+@contextmanager
+def nginx(folder):
+    """Run nginx with the role's configuration moved into `folder`; yield its port."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         number = free.getsockname()[1]
@@ -31,13 +32,14 @@ def port(tmp_path_factory):
         parvis_lan={"ipv4": "127.0.0.1/8"}, parvis_portal={"hostname": "portail.example.net"}, portal_certificate="",
         portal_connections=64, portal_rate=1000,
     )  # fmt: skip
-    text = text.replace("/run/parvis-front", str(folder)).replace("/run/parvis-portal", str(folder))
+    for name in ("front", "portal", "told"):
+        text = text.replace(f"/run/parvis-{name}", str(folder))
     user = "user root;\n" if os.geteuid() == 0 else ""
     (folder / "nginx.conf").write_text(user + text.replace("127.0.0.1:8080 ", f"127.0.0.1:{number} "))
     with (folder / "log").open("wb") as log:
         words = [NGINX, "-c", str(folder / "nginx.conf"), "-e", "stderr", "-g", "daemon off;"]
         process = subprocess.Popen(words, stdout=log, stderr=log)
-    for _ in range(100):
+    for _ in range(400):
         try:
             socket.create_connection(("127.0.0.1", number), 1).close()
             break
@@ -46,7 +48,13 @@ def port(tmp_path_factory):
             time.sleep(0.05)
     yield number
     process.terminate()
-    process.wait(10)
+    process.wait(20)
+
+
+@pytest.fixture(scope="module")
+def port(tmp_path_factory):
+    with nginx(tmp_path_factory.mktemp("front")) as number:
+        yield number
 
 
 def ask(port, data):

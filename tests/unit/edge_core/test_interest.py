@@ -77,3 +77,52 @@ def test_no_page_is_told_with_fewer_than_ten(opened):
     truth = {page: len({who for each, who in opened if each == page}) for page in "abc"}
     assert all(truth[page] >= 10 and askers >= 10 for page, askers in told.items())
     assert told.keys() == {page for page, count in truth.items() if count >= 10}
+
+
+def asked(seen, at=600.0):
+    return next((event for event in seen.turn(at) if isinstance(event, SearchesAsked)), None)
+
+
+def typing(seen, *letters, people=10, found=True):
+    for number in range(people):
+        for text in letters:
+            seen.typed(text, f"p{number}", found=found)
+
+
+def test_letters_are_one_question():
+    """Added, put right, taken away again: what stood there whole is counted, once, when the window closes."""
+    for letters in (("a", "ard", "ardoise"), ("ardoisx", "ardois", "ardoise"), ("ardoise", "ardo", "a")):
+        seen = window()
+        typing(seen, *letters)
+        event = asked(seen)
+        assert (event.asked, event.words) == (10, [{"text": "ardoise", "askers": 10}]), letters
+
+
+def test_another_word_is_another_question():
+    """Also after the first was taken away letter by letter, or at once."""
+    for letters in (("ardoise", "a", "", "c", "café"), ("ardoise", "café"), ("ardoise", "ard", "café")):
+        seen = window()
+        typing(seen, *letters)
+        event = asked(seen)
+        assert event.asked == 20, letters
+        assert {row["text"] for row in event.words} == {"ardoise", "café"}
+
+
+def test_typed_and_sent_is_one_search():
+    """Whoever presses Enter after the letters has searched once; a page that is opened ends the question."""
+    seen = window()
+    typing(seen, "ard", "ardoise", found=False)
+    for number in range(10):
+        seen.searched("Ardoise", f"p{number}", found=False)
+        seen.read("companies", "ardoise", f"p{number}")
+    event = asked(seen)
+    assert (event.asked, event.unanswered) == (10, 10)
+
+
+def test_letters_that_few_typed_die_too():
+    """Nine who type are told of nowhere, and whoever makes up typists by the thousand costs no memory."""
+    seen = window()
+    typing(seen, "secret", people=9)
+    assert asked(seen) is None
+    typing(seen, "x", people=5000)
+    assert len(seen._window.typing) == 2000
