@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: EUPL-1.2
-"""`python -m lab.guide`: takes the pictures of docs/guide from a gateway and a kiosk that it provisions, as root."""
+"""`python -m lab.guide`: takes the pictures of docs/guides from a gateway and a kiosk that it provisions, as root."""
 
 import json
 import subprocess
@@ -13,7 +13,7 @@ from lab.guide.terminal import picture
 from lab.machine import cables, machine, operator, provision
 
 ROOT = Path(__file__).parents[2]
-OUT = ROOT / "docs" / "guide"
+OUT = ROOT / "docs" / "guides" / "pictures"
 _BROWSER = ("chromium", "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--no-first-run")
 _SITE = {"id": "parc-exemple", "name": "Parc d'activités de l'Exemple"}
 _GATEWAY, _KIOSK = "gateway-esplanade", "kiosk-accueil"
