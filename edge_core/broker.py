@@ -11,8 +11,9 @@ import argparse
 import ipaddress
 import os
 import shutil
+import signal
 import sys
-from typing import TYPE_CHECKING, Literal, NoReturn
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
 from edge_core import logs
@@ -31,7 +32,7 @@ _SYSTEM_CAS = "/etc/ssl/certs"
 # What goes up and what comes down; both are disjoint, so that no message can run in a circle.
 _UP = ("ev/#", "state", "birth", "replied", "reported")
 _DOWN = ("ack", "reply/#", "desired")
-_ACCESS = "mosquitto.acl"
+_CONFIGURATION, _ACCESS = "mosquitto.conf", "mosquitto.acl"
 
 
 def kind() -> Literal["mosquitto", "amqtt"]:
@@ -48,30 +49,57 @@ def command(settings: Settings) -> list[str]:
     if program is None:
         _require_private(settings)
         return [sys.executable, "-m", "edge_core.broker_python", "--config", str(settings.source)]
-    text, access = mosquitto_conf(settings), access_list(settings.site.id)
-    file = settings.generated_dir / "mosquitto.conf"
+    texts = _texts(settings)
     try:
         settings.generated_dir.mkdir(parents=True, exist_ok=True, mode=0o750)
         (settings.device.state_dir / "mosquitto").mkdir(parents=True, exist_ok=True, mode=0o750)
-        fresh = file.with_suffix(".new")
-        fresh.write_text(text, encoding="utf-8")
-        fresh.replace(file)
-        (settings.generated_dir / _ACCESS).write_text(access, encoding="utf-8")
+        for file, text in texts.items():
+            fresh = file.with_suffix(".new")
+            fresh.write_text(text, encoding="utf-8")
+            fresh.replace(file)
     except OSError as error:
         raise ProcessError(
-            f"{file}: can't be written ({error.strerror}).",
+            f"{settings.generated_dir}: can't be written ({error.strerror}).",
             remedy="Free some room, or make [device] state_dir a folder that this user may write.",
         ) from error
-    return [program, "-c", str(file)]
+    return [program, "-c", str(settings.generated_dir / _CONFIGURATION)]
 
 
-def main() -> NoReturn:
-    """Become the broker (`python -m edge_core.broker --config FILE`), as its unit does; exits with 1 on refusal."""
+def reread(settings: Settings, pid: int) -> None:
+    """Have the Mosquitto that runs read certificates and revocations again (SIGHUP, mosquitto(8)): no connection ends.
+
+    Raises ProcessError where its own configuration is another one now, which it would take at a new start alone.
+    """
+    try:
+        same = all(file.read_text(encoding="utf-8") == text for file, text in _texts(settings).items())
+        if same:
+            os.kill(pid, signal.SIGHUP)
+    except OSError as error:
+        raise ProcessError(
+            f"Process {pid} can't be told to read its files again ({error}).", remedy="systemctl restart parvis-broker"
+        ) from error
+    if not same:
+        raise ProcessError(
+            "[broker] or [mqtt] is another one than the broker started with.", remedy="systemctl restart parvis-broker"
+        )
+
+
+def main() -> None:
+    """Become the broker (`python -m edge_core.broker --config FILE`), as its unit does; exits with 1 on refusal.
+
+    With `--reload PID` the broker that runs as that process reads its files again instead.
+    """
     parser = argparse.ArgumentParser(prog="python -m edge_core.broker")
     parser.add_argument("--config", required=True, metavar="FILE", help="the device's configuration (TOML)")
+    parser.add_argument("--reload", type=int, metavar="PID", help="have the broker that runs read its files again")
+    asked = parser.parse_args()
     logs.configure("broker")
     try:
-        words = command(load(parser.parse_args().config))
+        settings = load(asked.config)
+        if asked.reload:
+            reread(settings, asked.reload)
+            return
+        words = command(settings)
     except ParvisError as error:
         _log.error("refused", reason=str(error))
         sys.exit(1)
@@ -114,6 +142,12 @@ def access_list(site: str) -> str:
     lines += [f"pattern read {own}/{what}" for what in _DOWN]
     lines += [f"pattern read parvis/1/{site}/{what}" for what in ("feed", "+/live/#")]
     return "\n".join(["# Written by Parvis at each start: changes here are lost.", *lines]) + "\n"
+
+
+def _texts(settings: Settings) -> dict[Path, str]:
+    """Return what Mosquitto reads, by its file; raises ConfigurationError as `command` does."""
+    folder = settings.generated_dir
+    return {folder / _CONFIGURATION: mosquitto_conf(settings), folder / _ACCESS: access_list(settings.site.id)}
 
 
 def _lan(settings: Settings) -> list[str]:

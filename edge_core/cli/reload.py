@@ -6,6 +6,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,9 +15,15 @@ from edge_core.cli import options
 from edge_core.errors import ProcessError
 from edge_core.settings import load, require_gateway
 
+if TYPE_CHECKING:
+    from edge_core.settings import Settings
+
 _SYSTEMD = Path("/run/systemd/system")  # sd_booted(3)
 _TARGET = "parvis.target"
-_APART = ("parvis-setup.service", "parvis-migrate.service", "parvis-dnsmasq.service")
+_SETUP, _DNSMASQ, _BROKER = "parvis-setup.service", "parvis-dnsmasq.service", "parvis-broker.service"
+_APART = (_SETUP, "parvis-migrate.service", _DNSMASQ, _BROKER)
+# A new start hands the pair's addresses over, or drops everybody from the radio: only where what they read has changed.
+_UNTOUCHED = {"parvis-keepalived.service": "keepalived.conf", "parvis-access-point.service": "hostapd.conf"}
 
 
 @click.command()
@@ -32,21 +39,41 @@ def reload(config: str) -> None:
     if reread.hang_up(settings.run_dir):
         click.echo("Told `parvis run` to read its settings again; its log says what came of it.")
     elif _SYSTEMD.is_dir() and shutil.which("systemctl"):
-        _by_systemd(gateway=bool(settings.lan.interface))
+        _by_systemd(settings)
         click.echo("All units have read their settings again.")
     else:
         raise ProcessError("Parvis does not run here.", remedy="Start it; it then reads its settings anyway.")
 
 
-def _by_systemd(*, gateway: bool) -> None:
+def _by_systemd(settings: Settings) -> None:
     listed = _systemctl("list-dependencies", "--plain", "--no-legend", _TARGET)
     units = [unit for line in listed.splitlines() if (unit := line.strip()).startswith("parvis-")]
     services = [unit for unit in units if unit.endswith(".service")]
-    if gateway:
-        _systemctl("restart", "parvis-setup.service")
+    before = _generated(settings)
+    if _SETUP in services:
+        _systemctl("restart", _SETUP)
+    changed = [unit for unit, text in _generated(settings).items() if text != before[unit]]
     # dnsmasq reads its options again at a reload, its configuration only at a start.
-    _systemctl("try-restart", "parvis-dnsmasq.service")
-    _systemctl("try-reload-or-restart", *(unit for unit in services if unit not in _APART))
+    for unit in services:
+        if unit in (_DNSMASQ, *changed):
+            _systemctl("try-restart", unit)
+    _systemctl("try-reload-or-restart", *(unit for unit in services if unit not in (*_APART, *_UNTOUCHED)))
+    if _BROKER in services:
+        _broker()
+
+
+def _broker() -> None:
+    """Have it read its certificates again: every connection stays. Where that isn't enough, it refuses."""
+    try:
+        _systemctl("try-reload-or-restart", _BROKER)
+    except ProcessError:
+        _systemctl("try-restart", _BROKER)
+
+
+def _generated(settings: Settings) -> dict[str, str | None]:
+    """Return what the set-up wrote for each of those that go on as they are."""
+    files = {unit: settings.generated_dir / name for unit, name in _UNTOUCHED.items()}
+    return {unit: file.read_text(encoding="utf-8") if file.exists() else None for unit, file in files.items()}
 
 
 def _systemctl(*words: str) -> str:

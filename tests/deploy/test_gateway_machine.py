@@ -212,6 +212,22 @@ def test_what_runs_for_a_moment_does_its_work(site, name):
     assert site.guest.ask("online", url=ELSEWHERE, seconds=10)["online"]
 
 
+def test_a_reload_cuts_no_connection_of_the_broker(site):
+    """`parvis reload` has Mosquitto read its files again as it runs; what it takes at a start alone, it gets by one."""
+    reload, pid = "parvis reload --config /etc/parvis/parvis.toml", "systemctl show -p MainPID --value parvis-broker"
+    before = site.box.out(pid)
+    site.box.run(reload)
+    assert site.box.out(pid) == before
+    assert "Reloaded parvis-broker" in site.box.out("journalctl -b -q -o cat -u parvis-broker")
+    own = "echo '[broker]' >>parvis.toml && echo 'bridge = \"mqtt://192.0.2.1:1\"' >>parvis.toml"
+    site.box.run(f"cd /etc/parvis && cp -p parvis.toml kept && {own}")
+    site.box.run(reload)
+    assert site.box.out(pid) != before
+    site.box.run(f"mv /etc/parvis/kept /etc/parvis/parvis.toml && {reload}")
+    assert settled(site.box) == {}
+    assert site.guest.ask("online", url=ELSEWHERE, seconds=10)["online"]
+
+
 def test_those_who_look_after_it_read_its_health(site):
     """Metrics and health answer on the management network's address."""
     for page, words in (("metrics", "parvis_up 1"), ("health", "")):

@@ -118,6 +118,15 @@ def test_the_desk_answers_its_networks_by_tls_and_nobody_else(site):
     assert 'key = "/etc/parvis/site.key"' in site.box.out("cat /etc/parvis/parvis.toml")
 
 
+def test_a_reload_asks_only_for_what_is_there(site):
+    """A kiosk has no set-up, no dnsmasq and no broker; all else reads its settings again and is active."""
+    site.box.run("parvis reload --config /etc/parvis/parvis.toml")
+    deadline = time.monotonic() + PAUSE
+    while active(site.box) and time.monotonic() < deadline:
+        time.sleep(0.5)
+    assert active(site.box) == {}
+
+
 @pytest.mark.parametrize("name", SERVICES)
 def test_a_killed_process_is_back(site, name):
     """SIGKILL at any process: it is back."""

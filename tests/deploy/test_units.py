@@ -220,3 +220,8 @@ def test_who_signals_a_process_of_its_own_user_can_see_it(name):
 def test_the_reload_reaches_what_the_group_shares():
     """Root without a capability is nobody special in a folder of 2770: the group lets it in."""
     assert (value("parvis-reload.service", "User"), value("parvis-reload.service", "Group")) == ("root", "parvis")
+
+
+def test_the_broker_s_reload_is_not_a_new_start():
+    """Without ExecReload= `parvis reload` would start it anew, and cut the line of every kiosk."""
+    assert value("parvis-broker.service", "ExecReload").endswith("--reload $MAINPID")

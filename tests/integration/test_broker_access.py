@@ -2,9 +2,10 @@
 """The site's broker towards its devices: by certificate only, each for itself alone, and a revoked one no more."""
 
 import shutil
-import signal
 import socket
 import ssl
+import subprocess
+import sys
 import threading
 import time
 from datetime import UTC, datetime, timedelta
@@ -64,6 +65,12 @@ class Site:
         plain = socket.create_connection(("127.0.0.1", self.port), timeout=20)
         with plain, context.wrap_socket(plain, server_hostname="127.0.0.1") as secure:
             return secure.getpeercert(binary_form=True)
+
+    def told_to_reread(self):
+        """Run what its unit runs at a reload."""
+        words = [sys.executable, "-m", "edge_core.broker", "--config", str(self.settings.source)]
+        words += ["--reload", str(self.process.popen.pid)]
+        return subprocess.run(words, capture_output=True, text=True, check=False)
 
     def revoke(self, *certificates):
         now = datetime.now(UTC)
@@ -180,7 +187,7 @@ def test_a_certificate_is_replaced_with_overlap_and_revoked(site):
 
 
 def test_the_brokers_own_renewed_certificate_is_shown_without_a_cut(site):
-    """Told by SIGHUP, as whoever runs it does when the files change: the next connection sees it, the old one stays."""
+    """Told as its unit tells it when the files change (SIGHUP): the next connection sees it, the old one stays."""
     pair = site.authority.issue("parc/kiosk-1")
     client = site.connect_with(*pair)
     lost = []
@@ -191,10 +198,22 @@ def test_the_brokers_own_renewed_certificate_is_shown_without_a_cut(site):
     assert [path.read_bytes() for path in site.shown] != old
     assert site.certificate_seen_with(*pair) == before
     assert set(site.shown) <= set(roles._broker(site.settings).reread)
-    site.process.popen.send_signal(signal.SIGHUP)
+    assert site.told_to_reread().returncode == 0
     until(lambda: site.certificate_seen_with(*pair) != before, 30, "the renewed certificate")
     assert client.is_connected()
     assert not lost
+    client.disconnect()
+    client.loop_stop()
+
+
+def test_a_broker_whose_own_settings_changed_is_not_told_that_it_has_them(site):
+    """What it takes at a new start alone is refused with that remedy, and it goes on as it was."""
+    client = site.connect("parc/kiosk-1")
+    config = site.settings.source
+    config.write_text(config.read_text().replace("port =", 'bridge = "mqtt://192.0.2.1"\nport =', 1))
+    told = site.told_to_reread()
+    assert (told.returncode, "systemctl restart parvis-broker" in told.stderr) == (1, True), told.stderr
+    assert client.is_connected()
     client.disconnect()
     client.loop_stop()
 
