@@ -20,11 +20,14 @@ from edge_core.errors import ParvisError
 from edge_core.store import database, outbox
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from edge_core.settings import Settings
 
 PATIENCE = 30.0  # seconds that a release has; with both restarts it stays below a minute on a loaded machine
+_SURE = 10.0
+"""Seconds after which a service that died again and again is given up: one that is slow has all of the patience."""
+_DEATHS = 3
 _PAUSE = 2.0  # a process that dies at once and is started again for ever is active for a moment, too
 _OWN = "parvis-release."
 _PROBE = ("/generate_204", "connectivitycheck.gstatic.com")
@@ -57,13 +60,14 @@ def trouble(settings: Settings, before: Baseline, units: Sequence[str]) -> str:
         checks.append(lambda: _paints(settings, screen="parvis-screen.service" in units))
     if before.reached:
         checks.append(lambda: _acknowledged(settings, before))
-    end = clock.monotonic() + PATIENCE
+    begun, first = clock.monotonic(), _looked(units)
     while True:
         said = next((word for check in checks if (word := check())), "")
         if not said:
             time.sleep(_PAUSE)
             said = _active(units)
-        if not said or clock.monotonic() > end:
+        waited = clock.monotonic() - begun
+        if not said or waited > PATIENCE or (waited > _SURE and _dies(units, first)):
             return said
         time.sleep(0.5)
 
@@ -84,8 +88,23 @@ def _active(names: Sequence[str]) -> str:
     return ", ".join(wrong)
 
 
+def _looked(names: Sequence[str]) -> dict[str, tuple[bool, int]]:
+    """Return of each service whether it runs, and how often systemd has started it again by itself."""
+    words = ["systemctl", "show", "--property=Id,ActiveState,NRestarts", *names]
+    said = subprocess.run(words, capture_output=True, text=True, check=False, timeout=30).stdout
+    rows = [dict(line.split("=", 1) for line in block.splitlines()) for block in said.strip().split("\n\n") if block]
+    return {row["Id"]: (row["ActiveState"] == "active", int(row["NRestarts"])) for row in rows}
+
+
+def _dies(names: Sequence[str], before: Mapping[str, tuple[bool, int]]) -> bool:
+    """Tell whether a service that doesn't run was started again so often since that waiting mends nothing."""
+    now = _looked(names).items()
+    return any(not runs and count - before[name][1] >= _DEATHS for name, (runs, count) in now if name in before)
+
+
 def _redirects(settings: Settings) -> str:
-    address = str(settings.lan.ipv4.ip)
+    # Of a pair the guests' addresses are at the active one alone.
+    address = "127.0.0.1" if settings.ha.peer else str(settings.lan.ipv4.ip)
     status, _ = _ask(address, settings.portal.port, *_PROBE)
     return "" if status == http.HTTPStatus.FOUND else f"a guest's probe is answered with {status or 'nothing'}"
 

@@ -6,6 +6,7 @@ import io
 import shutil
 import sys
 import tarfile
+from ipaddress import ip_interface
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -18,7 +19,7 @@ from lab.faults import updating
 from sync.downlink import Downlink
 from sync.downlink.repository_format import FileRef
 from sync.publish import keys, publisher, releasing
-from sync.release import build, carry, channel, install, trial
+from sync.release import build, carry, channel, gate, install, trial
 from sync.release.shelf import Shelf
 from sync.stick import FolderFetcher
 
@@ -356,3 +357,54 @@ def test_what_comes_from_debian_is_restarted_only_for_something_new(tmp_path, mo
     monkeypatch.setattr(install.subprocess, "run", systemctl)
     install.Device(settings).restart()
     assert asked == [["setup", "agent", "portal"], *restarted]
+
+
+class Told:
+    """What systemd and the clock say to the gate: `rows` gives (state, restarts) of the one unit at a second."""
+
+    def __init__(self, rows):
+        self.now, self._rows = 100.0, rows
+
+    def monotonic(self):
+        return self.now
+
+    def sleep(self, seconds):
+        self.now += seconds
+
+    def run(self, words, **_):
+        state, restarts = self._rows(self.now - 100)
+        shown = f"Id=parvis-portal.service\nActiveState={state}\nNRestarts={restarts}\n"
+        return SimpleNamespace(stdout=shown if words[1] == "show" else f"{state}\n")
+
+
+@pytest.mark.parametrize(
+    ("rows", "said", "at_least", "at_most"),
+    [
+        (lambda _: ("active", 7), "", 2, 3),
+        (lambda at: ("activating", int(at)), "parvis-portal.service is activating", 10, 13),
+        (lambda _: ("activating", 7), "parvis-portal.service is activating", 30, 33),
+        (lambda at: ("activating" if at < 25 else "active", 2), "", 25, 28),
+        (lambda at: ("activating", 1 + int(at / 12)), "parvis-portal.service is activating", 30, 33),
+    ],
+    ids=["well", "dies again and again", "hangs", "slow", "dies slowly"],
+)
+def test_who_dies_again_and_again_is_given_up_and_who_is_slow_is_not(monkeypatch, rows, said, at_least, at_most):
+    """A release whose service can't start goes back after ten seconds; one that takes its time has thirty."""
+    told = Told(rows)
+    monkeypatch.setattr(gate, "clock", told)
+    monkeypatch.setattr(gate, "time", told)
+    monkeypatch.setattr(gate, "subprocess", told)
+    assert gate.trouble(None, gate.Baseline(0, reached=False), ["parvis-portal.service"]) == said
+    assert at_least <= told.now - 100 <= at_most
+
+
+@pytest.mark.parametrize(("peer", "asked"), [(None, "10.77.0.1"), ("192.0.2.2", "127.0.0.1")])
+def test_a_gateway_that_stands_by_is_asked_where_it_answers(monkeypatch, peer, asked):
+    """Of a pair one has no address on the guests' side: a release there isn't taken back for that."""
+    settings = SimpleNamespace(
+        ha=SimpleNamespace(peer=peer),
+        lan=SimpleNamespace(ipv4=ip_interface("10.77.0.1/20")),
+        portal=SimpleNamespace(port=80),
+    )
+    monkeypatch.setattr(gate, "_ask", lambda address, *_: (302, b"") if address == asked else (0, b""))
+    assert gate._redirects(settings) == ""
