@@ -55,6 +55,34 @@ def laid(which: int = 0) -> Iterator[Cables]:
             _ip("netns", "del", namespace, check=False)
 
 
+LINK = "site0"
+"""The interface of the cable between the two of a pair."""
+
+
+def join_as_pair(one: Cables, two: Cables) -> tuple[str, str]:
+    """Put the radios of two machines on one network of guests, `one`'s, and a cable between the two.
+
+    Return their addresses on that cable. What belongs to `one`'s namespaces goes with them.
+    """
+    air = one.guest_namespace
+    _ip("-n", air, "link", "set", "air0", "name", "port1", "down")
+    _ip("-n", two.guest_namespace, "link", "set", "air0", "down")
+    _ip("-n", two.guest_namespace, "link", "set", "air0", "name", "port2", "netns", air)
+    _ip("-n", air, "link", "add", "air0", "type", "bridge", "mcast_snooping", "0")
+    for port in ("port1", "port2"):
+        _ip("-n", air, "link", "set", port, "master", "air0", "up")
+    _ip("-n", air, "link", "set", "air0", "up")
+    ends = (one.machine_namespace, two.machine_namespace)
+    _ip("-n", ends[0], "link", "add", LINK, "type", "veth", "peer", "name", LINK, "netns", ends[1])
+    addresses = ("192.0.2.1", "192.0.2.2")  # RFC 5737
+    for place, address in zip(ends, addresses, strict=True):
+        _ip("-n", place, "addr", "add", f"{address}/30", "dev", LINK)
+        _ip("-n", place, "link", "set", LINK, "up")
+    # Two machines on one wire are told apart by their addresses there.
+    _ip("-n", ends[1], "link", "set", "lan0", "address", "02:00:00:71:00:03")
+    return addresses
+
+
 def _lay(cables: Cables) -> None:
     machine, guest, up = cables.machine_namespace, cables.guest_namespace, f"{cables.name}u"
     for namespace in (machine, guest):

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from lab.platform.enrolment.desk import Desk, Place
 from lab.platform.enrolment.web import Server
@@ -50,8 +51,11 @@ def served(folder: Path, address: str) -> Iterator[str]:
 
 
 @contextmanager
-def desk(folder: Path, address: str, site: str) -> Iterator[Callable[[str], str]]:
-    """Open the reference platform's desk on our end of the uplink; gives what makes a ticket for a device."""
+def desk(folder: Path, address: str, site: str) -> Iterator[Callable[..., str]]:
+    """Open the reference platform's desk on our end of the uplink; gives what makes a ticket for a device.
+
+    It takes the device's name, and what else the ticket's `Place` is to say.
+    """
     counter = Desk.open(folder)
     counter.authority.serve_as([address], datetime.now(UTC))
     counter.authority.own("platform", "platform", [], datetime.now(UTC))
@@ -59,8 +63,8 @@ def desk(folder: Path, address: str, site: str) -> Iterator[Callable[[str], str]
     server.start()
     counter.register.setting("address", f"{address}:{server.port}")
 
-    def ticket(device: str) -> str:
-        return counter.ticket(Place(site, "Parc", device, f"mqtts://{address}:1"), datetime.now(UTC))
+    def ticket(device: str, **more: Any) -> str:
+        return counter.ticket(Place(site, "Parc", device, f"mqtts://{address}:1", **more), datetime.now(UTC))
 
     try:
         yield ticket
