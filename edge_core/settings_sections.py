@@ -142,6 +142,9 @@ class Kiosk:
     screen_hours: parse.Hours | None = _row(
         parse.hours, "When the screen is lit, such as `07:00-20:00`; empty: always.", default=None
     )
+    public_corner: bool = _row(
+        parse.yes_or_no, "Whether visitors may open the content's sites of administrations.", default=False
+    )
     technicians: Path | None = _row(
         parse.path, "Public key (PEM) that signs technicians' keys; empty: there is no technician mode.", default=None
     )

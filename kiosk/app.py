@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _TOPICS = (
     "attract", "session", "home", "find", "company", "plan", "events", "news", "transport", "services", "desk", "scans",
-    "shelter", "technician", "visit", "received", "reception_door", "reception", "leaving", "speech",
+    "corner", "shelter", "technician", "visit", "received", "reception_door", "reception", "leaving", "speech",
 )  # fmt: skip
 _DESK = ("session", "reception_door", "reception")
 _KIOSKS_OWN = frozenset({"session.leave", "session.heartbeat"})

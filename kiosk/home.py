@@ -6,7 +6,7 @@ from __future__ import annotations
 from flask import Blueprint, render_template
 
 from edge_core import clock
-from kiosk import glance
+from kiosk import corner, glance
 from kiosk.here import content
 
 routes = Blueprint("home", __name__)
@@ -25,4 +25,5 @@ def page() -> str:
         today=len(glance.events_today(content(), now)),
         departures=glance.next_departures(content(), now, 1),
         news=content().latest_news(1),
+        corner=corner.is_here(),
     )

@@ -61,30 +61,38 @@ def shown(
     managed.mkdir(parents=True)
     ruled = policies(port) | ({"DeveloperToolsAvailability": 1} if looked_into else {})
     (managed / "parvis.json").write_text(json.dumps(ruled), encoding="utf-8")
+    with display((width, height)) as there:
+        browser = Browser(folder, there, address, (width, height), flags())
+        try:
+            browser.start()
+            yield browser
+        finally:
+            browser.stop()
+
+
+@contextmanager
+def display(size: tuple[int, int]) -> Iterator[str]:
+    """Run an X display in memory, of `size` pixels; give its name."""
     read, write = os.pipe()
     screen = subprocess.Popen(
-        ["Xvfb", "-displayfd", str(write), "-screen", "0", f"{width}x{height}x24", "-nolisten", "tcp"],
+        ["Xvfb", "-displayfd", str(write), "-screen", "0", f"{size[0]}x{size[1]}x24", "-nolisten", "tcp"],
         pass_fds=[write], stderr=subprocess.DEVNULL,
     )  # fmt: skip
     os.close(write)
-    with os.fdopen(read) as told:
-        display = f":{told.readline().strip()}"
-    browser = Browser(folder, display, address, (width, height))
     try:
-        browser.start()
-        yield browser
+        with os.fdopen(read) as told:
+            yield f":{told.readline().strip()}"
     finally:
-        browser.stop()
         screen.terminate()
         screen.wait()
 
 
 class Browser:
-    """The running browser; `debugging` is where the test looks into it."""
+    """The running browser, whose policies are in `folder`; `debugging` is where the test looks into it."""
 
-    def __init__(self, folder: Path, display: str, address: str, size: tuple[int, int]) -> None:
+    def __init__(self, folder: Path, display: str, address: str, size: tuple[int, int], flags: list[str]) -> None:
         self.folder, self.profile = folder, folder / "profile"
-        self._display, self._address, self._size = display, address, size
+        self._display, self._address, self._size, self._flags = display, address, size, flags
         self._process: subprocess.Popen[bytes] | None = None
         self.debugging = ""
 
@@ -92,7 +100,7 @@ class Browser:
         """Start it, with an empty profile."""
         shutil.rmtree(self.profile, ignore_errors=True)
         words = [
-            "chromium", *flags(), "--no-sandbox", "--disable-gpu", "--remote-debugging-port=0",
+            "chromium", *self._flags, "--no-sandbox", "--disable-gpu", "--remote-debugging-port=0",
             f"--user-data-dir={self.profile}", f"--window-size={self._size[0]},{self._size[1]}",
             "--window-position=0,0", "--touch-events=enabled", self._address,
         ]  # fmt: skip
@@ -100,7 +108,7 @@ class Browser:
         inside = ["unshare", "--mount", *([] if os.geteuid() == 0 else ["--map-root-user", "--user"])]
         self._process = subprocess.Popen(
             [*inside, "sh", "-c", f'{bind} && exec "$@"', "sh", *words],
-            env={**os.environ, "DISPLAY": self._display, "HOME": str(self.folder)},
+            env={**os.environ, "DISPLAY": self._display, "HOME": str(self.folder), "TMPDIR": str(self.folder)},
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
         )  # fmt: skip
         self.debugging = self._wait_for_port()

@@ -16,14 +16,15 @@ wanted="nftables:nft dnsmasq-base:dnsmasq iproute2:ip mosquitto:mosquitto udhcpc
 #   hostapd: reads our access point's configuration
 #   keepalived: moves the addresses of a pair of gateways
 #   umockdev, e2fsprogs: devices that aren't there             gcc: the shim that cuts the power
-#   espeak-ng: the kiosk speaks
+#   espeak-ng: the kiosk speaks                                tinyproxy-bin: the way out of its public service corner
 #   xvfb, xdotool: real keys for the kiosk's real browser, to look for ways out of it
 #   prometheus: its promtool judges our metrics and alerts
 #   conntrack, tcpdump, curl, iputils-ping: tests look at the kernel and the wire
 [ "${1:-demo}" != test ] || wanted="$wanted conntrack:conntrack tcpdump:tcpdump curl:curl iputils-ping:ping
         gcc:cc umockdev:umockdev-wrapper e2fsprogs:mkfs.ext4 isc-dhcp-client:dhclient dhcpcd-base:dhcpcd ndisc6:rdisc6
         network-manager:NetworkManager dbus-daemon:dbus-daemon firefox-esr:firefox-esr nginx-light:nginx
-        systemd:systemd-analyze keepalived:keepalived prometheus:promtool xvfb:Xvfb xdotool:xdotool espeak-ng:espeak-ng"
+        systemd:systemd-analyze keepalived:keepalived prometheus:promtool xvfb:Xvfb xdotool:xdotool espeak-ng:espeak-ng
+        tinyproxy-bin:tinyproxy"
 #   keepalived: a pair of gateways
 #   wrk: many guests at once                                   npm: fetches Lighthouse
 [ "${1:-demo}" != bench ] || wanted="$wanted nginx-light:nginx keepalived:keepalived

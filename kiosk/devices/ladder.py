@@ -49,6 +49,10 @@ class Ladder:
             return None
         return self._climb(now)
 
+    def wait(self, now: float) -> None:
+        """Begin again as at a start, because the screen shows something else than our page on purpose."""
+        self._next, self._since, self._alive_since = 0, now + START - PATIENCE["reload"], None
+
     def _climb(self, now: float) -> Rung:
         rung = RUNGS[self._next]
         if rung == "reboot" and self.reboots >= MOST_REBOOTS:

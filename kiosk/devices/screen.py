@@ -2,7 +2,8 @@
 """Watches the page on the screen and acts on it: asks the page to reload, and leaves orders for those who may do more.
 
 An order is a word and a number in a file: the screen's own unit does "browser" and "help", a unit of root's, started by
-the file's change, does "compositor" and "reboot". This service has no right to do either.
+the file's change, does "compositor", "reboot" and "corner". This service has no right to do either. While the public
+service corner is open, the kiosk's own browser is away on purpose and nothing is done about it.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 from edge_core import durable, logs
 from edge_core.web.dates import here
 from edge_core.web.server import answers
+from kiosk import corner_wish
 from kiosk.devices.ladder import Ladder, is_lit
 
 if TYPE_CHECKING:
@@ -34,6 +36,9 @@ class Screen:
     def __init__(
         self, settings: Settings, board: Board, orders: Path, helped: Callable[[str, int], None], now: float
     ) -> None:
+        self._corner = orders.with_name("parvis-corner-rules")  # there as long as the corner is open
+        self._corner_at = 0.0
+        self._corners = 0
         self._settings, self._board, self._orders, self._helped = settings, board, orders, helped
         self._record = settings.device.state_dir / "screen.json"
         kept = _read(self._record)
@@ -48,6 +53,10 @@ class Screen:
         """Look at the page, at `now` of a monotonic clock and `wall` of the wall's."""
         beat = self._last_beat()
         alive, self._beat = beat != self._beat, beat
+        self._open_corner(wall)
+        if self._corner.exists():
+            self._ladder.wait(now)
+            return
         before = self._ladder.reboots
         rung = self._ladder.look(now, alive=alive, served=alive or self._is_served())
         if rung is not None:
@@ -55,6 +64,15 @@ class Screen:
         elif self._ladder.reboots != before:
             self._keep()
         self._show(wall)
+
+    def _open_corner(self, wall: float) -> None:
+        """Order what a visitor has just chosen, once; a unit takes the wish itself."""
+        wish = corner_wish.read(self._settings.run_dir, wall)
+        if wish is not None and self._settings.kiosk.public_corner and wish.at != self._corner_at:
+            self._corner_at = wish.at
+            self._corners += 1
+            _log.info("corner_ordered")
+            self._order("corner", self._corners)
 
     def _act(self, rung: Rung) -> None:
         count = self._counts[rung] = self._counts.get(rung, 0) + 1

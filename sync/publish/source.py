@@ -13,6 +13,7 @@ from edge_core.errors import ContentError
 from sync.downlink.repository_format import LANGUAGES
 from sync.publish import (
     access,
+    administrations,
     calendars,
     directory,
     documents,
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _KNOWN = re.compile(
-    r"park\.toml|weather\.json|(companies|hosts|services|ads|surveys|access)\.(csv|xlsx)|news.*\.(rss|atom|xml)|events|news|plan|gtfs|pages"
+    r"park\.toml|weather\.json|(companies|hosts|services|ads|surveys|access|administrations)\.(csv|xlsx)|news.*\.(rss|atom|xml)|events|news|plan|gtfs|pages"
     r"|images|README.*|\..*|.*~"
 )
 _TOML_LINE = re.compile(r"at line (\d+)")
@@ -74,6 +75,7 @@ def read(
         "ads": notices.ads(folder, problems),
         "surveys": notices.surveys(folder, problems),
         "access": access.plans(folder, problems),
+        "administrations": administrations.administrations(folder, problems),
         "stops": timetables.stops(folder, problems),
         "weather": weather.forecast(folder, problems),
     }

@@ -10,11 +10,15 @@ from pathlib import Path
 
 import pytest
 
+from kiosk.corner_rules import MINUTES, PROXY
+
 ROOT = Path(__file__).parents[2]
 UNITS = ROOT / "systemd"
 SERVICES = sorted(path.name for path in UNITS.glob("*.service"))
 ROOTS = {"parvis-order.service", "parvis-reload.service"}  # systemd believes nobody else
+CORNER = {"parvis-corner.service", "parvis-corner-rules.service", "parvis-corner-proxy.service"}
 BY_PATH = {
+    *CORNER,
     "parvis-reread.service",
     "parvis-revoked.service",
     "parvis-stick.service",
@@ -35,6 +39,7 @@ PROGRAMS = (
     "usr/sbin/keepalived",
     "usr/sbin/nginx",
     "usr/bin/pkill",
+    "usr/bin/tinyproxy",
     "bin/kill",
     "bin/sh",
 )
@@ -135,9 +140,11 @@ def test_every_service_comes_back_and_is_bounded(name):
 def test_a_gigabyte_is_enough():
     """All units of a gateway that shows a kiosk's pages too fit into a Pi with 1 GB beside the system itself."""
     oneshots = {name for name in SERVICES if value(name, "Type") == "oneshot"}
-    gateway = [name for name in SERVICES if name not in oneshots and name != "parvis-screen.service"]
-    limits = {name: int((value(name, "MemoryMax") or "0").removesuffix("M")) for name in gateway}
+    most = {name: int((value(name, "MemoryMax") or "0").removesuffix("M")) for name in SERVICES}
+    corner = {"parvis-corner.service", "parvis-corner-proxy.service"}  # in place of the screen, never beside it
+    limits = {name: most[name] for name in SERVICES if name not in {*oneshots, *corner, "parvis-screen.service"}}
     assert sum(limits.values()) <= 900, limits
+    assert sum(most[name] for name in corner) <= most["parvis-screen.service"]
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -205,6 +212,7 @@ def test_what_is_bound_into_a_unit_exists():
         for line in (UNITS / "tmpfiles.d/parvis.conf").read_text().splitlines()
         if line.startswith(("d", "f"))
     }
+    made |= {"/run/parvis-corner-rules/policies"}  # by the service that the one which binds it requires
     for name in SERVICES:
         for key, what in read(name)["Service"]:
             if key in ("BindPaths", "BindReadOnlyPaths", "ReadWritePaths"):
@@ -225,3 +233,16 @@ def test_the_reload_reaches_what_the_group_shares():
 def test_the_broker_s_reload_is_not_a_new_start():
     """Without ExecReload= `parvis reload` would start it anew, and cut the line of every kiosk."""
     assert value("parvis-broker.service", "ExecReload").endswith("--reload $MAINPID")
+
+
+def test_the_corner_is_in_place_of_the_screen_and_wiped():
+    """The corner's browser has one way out, a folder in memory that ends with it, and gives the screen back."""
+    unit = read("parvis-corner.service")["Unit"]
+    for how in ("Conflicts", "After"):
+        assert any("parvis-screen.service" in what for key, what in unit if key == how)
+    for how in ("OnSuccess", "OnFailure"):
+        assert value("parvis-corner.service", how, "Unit") == "parvis-screen.service"
+    assert [what for key, what in read("parvis-corner.service")["Service"] if key == "IPAddressAllow"] == [PROXY[0]]
+    assert value("parvis-corner.service", "RuntimeDirectory") == "parvis-corner"
+    assert value("parvis-corner.service", "RuntimeDirectoryPreserve") is None
+    assert int((value("parvis-corner.service", "RuntimeMaxSec") or "").removesuffix("min")) > MINUTES

@@ -69,6 +69,7 @@ def test_the_demo_is_published_whole(demo):
         "ads",
         "surveys",
         "access",
+        "administrations",
         "weather",
     ],
 )
@@ -82,7 +83,7 @@ def test_records_are_as_the_contract_says(demo, name):
 
 def test_everything_people_read_is_in_four_languages(demo):
     """Companies, services, pages and plans of the demo speak French, English, Spanish and Occitan."""
-    for name in ("park", "companies", "hosts", "services", "pages", "plans", "events"):
+    for name in ("park", "companies", "hosts", "services", "pages", "plans", "events", "administrations"):
         for record in demo.collections[name].values():
             for field, value in record.items():
                 if isinstance(value, dict) and "fr" in value:
@@ -359,6 +360,9 @@ def test_occurrences_know_their_series(demo):
         ("events/rencontres.ics", "X-PARVIS-SEATS:4", "X-PARVIS-SEATS:many", "is not a number from 1"),
         ("news/velos.fr.md", "+++\n", "+++\npriority = 99\n", "priority is not a number from 1 to 9"),
         ("news/velos.fr.md", "+++\n", '+++\ncompany = "nobody"\n', "is told by the company"),
+        ("administrations.csv", "https://mairie.example/", "http://mairie.example/", "where an address such as https"),
+        ("administrations.csv", "https://mairie.example/", "https://mairie/", "whose host is no name"),
+        ("administrations.csv", ",connexion.example", ",*.example", 'column "hosts" holds "*.example"'),
         ("ads.csv", ",bureau 106,", ",bureau 106,tomorrow", "Write the day as year-month-day"),
     ],
 )

@@ -11,6 +11,7 @@ import pytest
 
 from edge_core.store import database
 from edge_core.web.dates import ZONE
+from kiosk import corner_wish
 from kiosk.devices import screen as screen_module
 from kiosk.devices.board import Board
 from kiosk.devices.reports import EVERY, Reports
@@ -112,3 +113,33 @@ def test_states_are_told_without_filling_the_outbox(settings):
     told = [(row[0].split(".")[3], json.loads(row[1])) for row in rows]
     assert [data["state"] for kind, data in told if kind == "device"] == ["ready", "absent", "ready"]
     assert told[-1] == ("screen", {"rung": "browser", "count": 3})
+
+
+def test_the_corner_is_ordered_once_and_left_alone(make, orders, settings):
+    """A visitor's choice becomes one order; as long as the corner is open the kiosk's page isn't missed."""
+    corner_wish.leave(settings.run_dir, corner_wish.Wish("mairie", "fr", NOON))
+    screen, _, helped = make(public_corner=True)
+    screen.turn(0.0, NOON)
+    assert word(orders) == ["corner", "1"]
+    (orders / "order").write_text("seen")
+    screen.turn(1.0, NOON + 1)
+    assert word(orders) == ["seen"]
+    rules = orders.with_name("parvis-corner-rules")
+    rules.mkdir()
+    for second in range(2, 1900):
+        screen.turn(float(second), NOON + second)
+    assert helped == []
+    rules.rmdir()
+    for second in range(1900, 1958):
+        screen.turn(float(second), NOON + second)
+    assert helped == []  # as long as a browser takes to start
+    screen.turn(1962.0, NOON + 1962)
+    assert [rung for rung, _ in helped] == ["reload"]
+
+
+def test_without_the_setting_a_wish_opens_nothing(make, orders, settings):
+    """Who can write a file here can't open what the technician left shut."""
+    corner_wish.leave(settings.run_dir, corner_wish.Wish("mairie", "fr", NOON))
+    screen, _, _ = make()
+    screen.turn(0.0, NOON)
+    assert word(orders) == ["start", "0"]
