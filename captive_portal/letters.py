@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _log = logs.get(__name__)
 _SECONDS = 8.0
+_PATIENCE = 1.0  # seconds to wait for one of the places
 _AT_ONCE = threading.BoundedSemaphore(4)  # of the portal's 16 threads; the rest go on serving pages
 
 
@@ -34,7 +35,7 @@ def send(settings: Mail, to: str, subject: str, text: str, now: float) -> None:
     letter["Date"] = format_datetime(dates.here(now))
     letter["Auto-Submitted"] = "auto-generated"  # RFC 3834: no robot answers it
     letter.set_content(text)
-    if not _AT_ONCE.acquire(timeout=_SECONDS):
+    if not _AT_ONCE.acquire(timeout=_PATIENCE):
         raise LetterError("Too many letters are being sent.")
     try:
         with _connect(settings) as server:

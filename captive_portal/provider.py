@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import requests
@@ -17,11 +18,14 @@ from authlib.oidc.core import CodeIDToken
 from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
+from urllib3.exceptions import HTTPError
 
-from edge_core import logs
+from edge_core import clock, logs
 from edge_core.errors import ParvisError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from edge_core.settings_sections import SignIn
 
 _log = logs.get(__name__)
@@ -32,6 +36,10 @@ _SECONDS = 6.0
 _LARGEST = 256 * 1024
 _FRESH = 3600.0  # seconds that the provider's description is believed
 _LEEWAY = 120  # seconds between its clock and ours
+_AT_ONCE = 4  # of the portal's 16 threads; the rest go on serving pages
+_PATIENCE = 1.0  # seconds to wait for one of those places
+_AWAY_SECONDS = 10.0
+"""For so long a provider that was out of reach isn't asked again: a crowd would wait for it, one behind the other."""
 
 
 class ProviderError(ParvisError):
@@ -49,7 +57,8 @@ class Provider:
     def __init__(self, settings: SignIn) -> None:
         """Remember where it is; nothing is asked yet."""
         self._settings = settings
-        self._lock = threading.Lock()
+        self._places = threading.BoundedSemaphore(_AT_ONCE)
+        self._away_until = float("-inf")
         self._known: tuple[float, dict[str, Any], KeySet] | None = None
 
     def address(self, *, redirect: str, state: str, verifier: str, nonce: str, now: float) -> str:
@@ -64,16 +73,21 @@ class Provider:
     def subject(self, code: str, *, redirect: str, verifier: str, nonce: str, now: float) -> str:
         """Exchange a code for the id token, check it, and return its `sub`. Raises ProviderError."""
         described, _ = self._describe(now)
+        with self._asking():
+            token = self._exchange(described["token_endpoint"], code, redirect, verifier)
+        return self._checked(str(token.get("id_token", "")), nonce, now)
+
+    def _exchange(self, endpoint: str, code: str, redirect: str, verifier: str) -> dict[str, Any]:
         try:
             with self._session(redirect) as session:
-                token = session.fetch_token(
-                    described["token_endpoint"], code=code, code_verifier=verifier, timeout=_SECONDS
+                token: dict[str, Any] = session.fetch_token(
+                    endpoint, code=code, code_verifier=verifier, timeout=_SECONDS
                 )
-        except requests.RequestException as error:
-            raise _away(error) from error
-        except (AuthlibBaseError, ValueError) as error:
+        except (AuthlibBaseError, ValueError) as error:  # an answer that is no JSON is a ValueError too
             raise _wrong("it refused the code", error) from error
-        return self._checked(str(token.get("id_token", "")), nonce, now)
+        except requests.RequestException as error:
+            raise self._away(error) from error
+        return token
 
     def _checked(self, id_token: str, nonce: str, now: float) -> str:
         try:
@@ -101,9 +115,9 @@ class Provider:
         return CodeIDToken(token.claims, token.header, options)
 
     def _describe(self, now: float, *, again: bool = False) -> tuple[dict[str, Any], KeySet]:
-        with self._lock:
-            if self._known and not again and abs(now - self._known[0]) < _FRESH:
-                return self._known[1:]
+        if self._known and not again and abs(now - self._known[0]) < _FRESH:
+            return self._known[1:]
+        with self._asking():
             described = self._get(self._settings.issuer + _DISCOVERY)
             if str(described.get("issuer", "")).rstrip("/") != self._settings.issuer:
                 raise _wrong("it describes another issuer", None)
@@ -113,8 +127,25 @@ class Provider:
                 keys = KeySet.import_key_set(self._get(described["jwks_uri"]))  # type: ignore[arg-type]
             except (JoseError, ValueError, KeyError, TypeError) as error:
                 raise _wrong("its keys can't be read", error) from error
-            self._known = (now, described, keys)
-            return described, keys
+        self._known = (now, described, keys)
+        return described, keys
+
+    @contextmanager
+    def _asking(self) -> Iterator[None]:
+        """Hold one of the places of those who wait for the provider. Raises ProviderError where there is none."""
+        if not self._places.acquire(timeout=_PATIENCE):
+            raise ProviderError("Many wait for the provider already.", away=True)
+        try:
+            if clock.monotonic() < self._away_until:
+                raise ProviderError("The provider was out of reach a moment ago.", away=True)
+            yield
+        finally:
+            self._places.release()
+
+    def _away(self, error: Exception) -> ProviderError:
+        self._away_until = clock.monotonic() + _AWAY_SECONDS
+        _log.warning("provider_away", reason=type(error).__name__)
+        return ProviderError("The provider can't be reached.", away=True)
 
     def _check_address(self, value: object) -> None:
         """Believe no plain address of a provider that itself has a protected one."""
@@ -129,8 +160,8 @@ class Provider:
                 with session.get(url, timeout=_SECONDS, stream=True, allow_redirects=False) as answer:
                     answer.raise_for_status()
                     body = answer.raw.read(_LARGEST, decode_content=True)
-        except (requests.RequestException, OSError) as error:
-            raise _away(error) from error
+        except (requests.RequestException, HTTPError, OSError) as error:
+            raise self._away(error) from error
         try:
             found = json.loads(body)
         except ValueError as error:
@@ -160,11 +191,6 @@ class Provider:
         session.trust_env = False  # no proxy and no password file of whoever runs this
         if self._settings.ca:
             session.verify = str(self._settings.ca)
-
-
-def _away(error: Exception) -> ProviderError:
-    _log.warning("provider_away", reason=type(error).__name__)
-    return ProviderError("The provider can't be reached.", away=True)
 
 
 def _wrong(what: str, error: Exception | None) -> ProviderError:

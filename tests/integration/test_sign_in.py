@@ -2,7 +2,9 @@
 """Signing in by a real OpenID Connect provider on loopback, and what happens when it is away or lies."""
 
 import re
+import socket
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -11,7 +13,10 @@ from joserfc.jwk import RSAKey
 from werkzeug.serving import make_server
 
 from captive_portal import app as portal_app
+from captive_portal import provider
+from captive_portal.provider import Provider, ProviderError
 from edge_core.settings import load
+from edge_core.settings_sections import SignIn
 from edge_core.store import database, grants
 from lab.provider.app import Client, create_app
 
@@ -133,6 +138,42 @@ def test_the_pass_lets_the_same_person_in_while_the_provider_is_away(zone):
     other.set_cookie("parvis_pass", "eyJwZXJzb24iOiJ4IiwidW50aWwiOjk5OTk5OTk5OTl9.forged")
     assert other.post("/fr/sign-in/pass", data={"token": own}).status_code == 403
     assert len(zone.active()) == 1
+
+
+def test_a_provider_that_says_nothing_does_not_hold_up_the_portal(monkeypatch):
+    """Of a crowd few wait for it; once it was found to be away nobody does for a while, then it is asked again."""
+    monkeypatch.setattr(provider, "_SECONDS", 0.5)
+    monkeypatch.setattr(provider, "_PATIENCE", 60.0)
+    now = 1000.0
+    monkeypatch.setattr(provider.clock, "monotonic", lambda: now)
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as mute:
+        mute.settimeout(0)
+        asked = Provider(SignIn(issuer=f"http://127.0.0.1:{mute.getsockname()[1]}", client_id="portal"))
+
+        def ask(_number=0):
+            with pytest.raises(ProviderError) as refused:
+                asked.address(redirect="http://localhost/", state="s", verifier="v" * 43, nonce="n", now=now)
+            return refused.value.away
+
+        with ThreadPoolExecutor(16) as crowd:
+            assert all(crowd.map(ask, range(16)))
+        assert 1 <= heard(mute) <= 4
+        assert ask()
+        assert heard(mute) == 0
+        now += 11
+        assert ask()
+        assert heard(mute) == 1
+
+
+def heard(server):
+    """Return how many have connected to a server that accepts nobody."""
+    number = 0
+    while True:
+        try:
+            server.accept()[0].close()
+        except BlockingIOError:
+            return number
+        number += 1
 
 
 def test_what_comes_back_to_another_device_opens_nothing(zone):
