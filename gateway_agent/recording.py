@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 _log = logs.get(__name__)
 _PAUSE, _LONGEST_PAUSE = 0.5, 30.0
+_STEADY = 300.0
+"""Seconds after which one that runs is sound again: its next death is not held against it longer than the first."""
 _FAREWELL = 5.0
 
 
@@ -24,7 +26,7 @@ class Recording:
         """Start nothing yet."""
         self._settings = settings
         self._process: subprocess.Popen[bytes] | None = None
-        self._pause, self._due = _PAUSE, 0.0
+        self._pause, self._due, self._began = _PAUSE, 0.0, 0.0
         self.deaths = 0
 
     def tend(self, running: float) -> None:
@@ -33,13 +35,15 @@ class Recording:
             return
         if self._process is not None and self._process.poll() is not None:
             self.deaths += 1
+            if running - self._began >= _STEADY:
+                self._pause = _PAUSE
             self._due = running + self._pause
             self._pause = min(_LONGEST_PAUSE, self._pause * 2)
             _log.error("legal_recorder_died", code=self._process.returncode, times=self.deaths)
             self._process = None
         if self._process is None and running >= self._due:
             words = [sys.executable, "-m", "gateway_agent", "record", "--config", str(self._settings.source)]
-            self._process = subprocess.Popen(words)
+            self._process, self._began = subprocess.Popen(words), running
 
     def stop(self) -> None:
         """Let it seal what it has, and end."""
