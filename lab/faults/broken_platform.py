@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Iterator
 
-_FORGOTTEN = "CASE WHEN returned IS NULL THEN units ELSE 0 END"  # what a lease had spent when it came back
+_FORGOTTEN = "CASE WHEN t.returned IS NULL THEN t.units ELSE 0 END"  # what a lease had spent when it came back
 _link_publish = link.Link.publish
 _birth, _state = intake.Intake._birth, intake.Intake._state  # noqa: SLF001
 _redact, _accept_new, _uncovered = wire.redact, replies.accept_new, replies.uncovered
@@ -164,7 +164,7 @@ BREAKAGES: dict[str, Callable[[], None]] = {
     "R-005": _set(wire, "unpack", lambda payload: zlib.decompress(payload) if payload[:1] == b"\x78" else payload),
     "R-103": _forget_duplicates,
     "R-106": _set(intake, "_set_aside", lambda *_: None),
-    "R-108": _set(intake, "_count_refusal", lambda *_: os._exit(1)),
+    "R-108": _set(intake, "_count_refusals", lambda work: work.refusals and os._exit(1)),
     "R-201": _commit_now_and_then,
     "R-202": _highest,
     "R-203": _deaf_to_births,
@@ -174,7 +174,7 @@ BREAKAGES: dict[str, Callable[[], None]] = {
     "R-401": _answer_each_arrival,
     "R-402": _set(writer, "RESEND_INTERVAL", 1e9),
     "R-404": _set(replies, "confirm", _confirm_all),
-    "R-407": _set(quotas, "_TAKEN", quotas._TAKEN.replace("coalesce(returned, units)", _FORGOTTEN)),  # noqa: SLF001
+    "R-407": _set(quotas, "TAKEN", quotas.TAKEN.replace("coalesce(t.returned, t.units)", _FORGOTTEN)),
     "R-408": _set(quotas, "is_held", lambda *_: False),
     "R-409": _set(quotas, "is_held", lambda *_: True),
     "R-413": _set(leasing, "RETURNED", "eu.parvis.health.up.v1"),

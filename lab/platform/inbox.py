@@ -42,6 +42,11 @@ class Inbox:
     _bytes: int = 0
     _changed: threading.Condition = field(default_factory=threading.Condition)
 
+    @property
+    def waiting(self) -> int:
+        """How many items wait."""
+        return len(self._items)
+
     def put(self, item: Message | Decision, timeout: float = 5.0) -> bool:
         """Append; False when there was no room in time: the device will send it again."""
         size = _size(item)

@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from lab.platform import ingest, ledger, replies, wire, wishes
+from lab.platform import ingest, ledger, replies, store, wire, wishes
 from lab.platform.contract import Contract, Event, Invalid
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ class Work:
     """One transaction: its connection and time, and what to tell once it is committed.
 
     `events` are valid, each with its device; `streams` are to be acknowledged, `devices` to be sent their replies.
+    `refusals` counts by reason what could not be read.
     """
 
     connection: Connection
@@ -30,6 +32,7 @@ class Work:
     events: list[tuple[int, Event]] = field(default_factory=list)
     streams: set[int] = field(default_factory=set)
     devices: set[int] = field(default_factory=set)
+    refusals: Counter[str] = field(default_factory=Counter)
 
 
 class Intake:
@@ -45,12 +48,13 @@ class Intake:
             try:
                 readable.append((wire.parse_topic(topic), payload))
             except wire.RefusedError as refusal:
-                _count_refusal(work, str(refusal))
+                work.refusals[str(refusal)] += 1
         devices = ingest.device_ids(work.connection, {(one.site, one.device) for one, _ in readable}, work.now)
         for where, payload in readable:
             self._take_one(work, devices[where.site, where.device], where, payload)
         if work.events:
             _apply(work, work.events)
+        _count_refusals(work)
 
     def _take_one(self, work: Work, device: int, where: Topic, payload: bytes) -> None:
         ways = {"events": self._events, "state": self._state, "birth": self._birth,
@@ -58,7 +62,7 @@ class Intake:
         try:
             ways[where.what](work, device, where, payload)
         except wire.RefusedError as refusal:
-            _count_refusal(work, str(refusal))
+            work.refusals[str(refusal)] += 1
             work.connection.execute("UPDATE devices SET refused = refused + 1 WHERE id = ?", [device])
 
     def _events(self, work: Work, device: int, where: Topic, payload: bytes) -> None:
@@ -153,9 +157,8 @@ def _shown(birth: dict[str, Any]) -> dict[str, Any]:
     return {key: birth.get(key) for key in ("version", "boot", "schemas", "content", "account", "oldest", "at")}
 
 
-def _count_refusal(work: Work, reason: str) -> None:
-    work.connection.execute(
-        "INSERT INTO refusals VALUES (?, 1, ?)"
-        " ON CONFLICT (reason) DO UPDATE SET n = refusals.n + 1, last_at = excluded.last_at",
-        [reason, work.now],
-    )
+def _count_refusals(work: Work) -> None:
+    """Count at the end and in order: these rows are every consumer's."""
+    rows = [(reason, n, work.now) for reason, n in sorted(work.refusals.items())]
+    tail = "ON CONFLICT (reason) DO UPDATE SET n = refusals.n + excluded.n, last_at = excluded.last_at"
+    store.write_rows(work.connection, "refusals", "reason, n, last_at", rows, tail)

@@ -7,7 +7,6 @@ Every function works in the caller's transaction. Nothing here frees a unit: onl
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import uuid6
@@ -15,39 +14,49 @@ import uuid6
 from lab.platform import quotas, replies
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from lab.platform.store import Connection
 
 TERM = 86400.0
 """Seconds that a lease runs; it is extended when half of them are over, while its device is heard."""
 RETURNED = "eu.parvis.quota.returned.v1"
-_DEVICES = (
-    "SELECT d.id, d.epoch, d.birth FROM devices d JOIN streams s ON s.device = d.id AND s.epoch = d.epoch"
-    " WHERE s.online = 1 AND d.birth IS NOT NULL ORDER BY d.id"
-)
 _UNSPENT = """
-SELECT coalesce(sum(l.units), 0) - coalesce((SELECT sum(r.units) FROM requests r
-    JOIN leases m ON m.lease = r.lease WHERE m.quota = :quota AND m.device = :device AND m.life = :life
-    AND m.returned IS NULL AND r.doubt = 0), 0)
-FROM leases l WHERE l.quota = :quota AND l.device = :device AND l.life = :life AND l.returned IS NULL
+coalesce((SELECT sum(l.units) FROM leases l
+    WHERE l.quota = q.n AND l.device = d.id AND l.life = d.epoch AND l.returned IS NULL), 0)
+- coalesce((SELECT sum(r.units) FROM requests r JOIN leases l ON l.lease = r.lease
+    WHERE l.quota = q.n AND l.device = d.id AND l.life = d.epoch AND l.returned IS NULL AND r.doubt = 0), 0)
+"""
+_SHARED = "(SELECT share FROM quotas q WHERE q.n = leases.quota)"
+_OPEN = "EXISTS (SELECT 1 FROM leases l WHERE l.quota = q.n AND l.device = d.id AND l.returned IS NULL"
+_DUE = f"""
+SELECT q.n, d.id FROM quotas q CROSS JOIN devices d
+WHERE d.birth LIKE :leases
+AND EXISTS (SELECT 1 FROM streams s WHERE s.device = d.id AND s.epoch = d.epoch AND s.online = 1)
+AND CASE WHEN q.share = 0 THEN {_OPEN} AND l.asked_back = 0) ELSE
+    ({_UNSPENT}) * 2 < q.share AND {{taken}} < q.capacity
+    OR {_OPEN} AND l.asked_back = 0 AND l.until < :soon AND l.until > :now) END
 """
 
 
-def turn(connection: Connection, now: float, term: float, only: set[int] | None = None) -> set[int]:
-    """Grant, extend and ask back what is due; return the devices that have something to be told.
+def due(connection: Connection, now: float, term: float, only: set[int] | None = None) -> list[tuple[int, int]]:
+    """Return (quota, device) in order where it looks as if something were to be granted, extended or asked back.
 
-    `only` looks at these devices alone: who has just been born, or has just spent.
+    Locks nothing. `only` looks at these devices alone: who has just been born, or has just spent.
     """
-    told: set[int] = set()
-    things = connection.execute("SELECT n, share FROM quotas ORDER BY n").fetchall()
-    if not things:
-        return told
-    for device, life, birth in connection.execute(_DEVICES).fetchall():
-        if (only is None or device in only) and RETURNED in (json.loads(birth).get("schemas") or ()):
-            for quota, share in things:
-                ways = (_refill, _extend) if share else (_ask_back,)
-                if any(way(connection, quota, (device, life), now, term) for way in ways):
-                    told.add(device)
-    return told
+    chosen = "" if only is None else f" AND d.id IN ({', '.join(map(str, sorted(only))) or 'NULL'})"
+    bounds = {"now": now, "soon": now + term / 2, "leases": f'%"{RETURNED}"%'}
+    rows = connection.execute(f"{_DUE.format(taken=quotas.TAKEN)}{chosen} ORDER BY q.n, d.id", bounds).fetchall()
+    return [(int(quota), int(device)) for quota, device in rows]
+
+
+def turn(connection: Connection, pairs: Sequence[tuple[int, int]], now: float, term: float) -> set[int]:
+    """Grant, extend and ask back what is `due`; return the devices that have something to be told.
+
+    What is due is judged again: the caller has locked these devices and quotas only since.
+    """
+    ways = (_refill, _extend, _ask_back)
+    return {device for quota, device in pairs if sum(way(connection, quota, device, now, term) for way in ways)}
 
 
 def returned(connection: Connection, device: int, lease: str, used: int) -> None:
@@ -99,14 +108,13 @@ def outstanding(connection: Connection) -> list[dict[str, Any]]:
     return [{**dict(row), "spent": int(row["spent"]), "stale": bool(row["stale"])} for row in rows]
 
 
-def _refill(connection: Connection, quota: int, holder: tuple[int, str], now: float, term: float) -> bool:
+def _refill(connection: Connection, quota: int, device: int, now: float, term: float) -> bool:
     """Grant another lease where what a device holds and has not spent is less than half a share."""
-    device, life = holder
-    quotas.lock(connection, quota)
-    kind, subject, slot, each, share = connection.execute(
-        "SELECT kind, subject, slot, each, share FROM quotas WHERE n = ?", [quota]
+    kind, subject, slot, each, share, life, unspent = connection.execute(
+        f"SELECT q.kind, q.subject, q.slot, q.each, q.share, d.epoch, {_UNSPENT} FROM quotas q, devices d"
+        " WHERE q.n = ? AND d.id = ?",
+        [quota, device],
     ).fetchone()
-    unspent = connection.execute(_UNSPENT, {"quota": quota, "device": device, "life": life}).fetchone()[0]
     if int(unspent) * 2 >= share:
         return False
     units = min(share, quotas.free(connection, quota))
@@ -123,26 +131,23 @@ def _refill(connection: Connection, quota: int, holder: tuple[int, str], now: fl
     return True
 
 
-def _extend(connection: Connection, quota: int, holder: tuple[int, str], now: float, term: float) -> bool:
-    device, _ = holder
+def _extend(connection: Connection, quota: int, device: int, now: float, term: float) -> bool:
     rows = connection.execute(
-        "SELECT lease FROM leases WHERE quota = ? AND device = ? AND returned IS NULL AND asked_back = 0"
-        " AND until < ? AND until > ?",
-        [quota, device, now + term / 2, now],
+        "UPDATE leases SET until = ? WHERE quota = ? AND device = ? AND returned IS NULL AND asked_back = 0"
+        f" AND until < ? AND until > ? AND {_SHARED} > 0 RETURNING lease",
+        [now + term, quota, device, now + term / 2, now],
     ).fetchall()
     for (lease,) in rows:
-        connection.execute("UPDATE leases SET until = ? WHERE lease = ?", [now + term, lease])
         replies.tell_lease(connection, device, lease, {"extended": {"until": replies.rfc3339(now + term)}}, now)
     return bool(rows)
 
 
-def _ask_back(connection: Connection, quota: int, holder: tuple[int, str], now: float, _term: float) -> bool:
-    device, _ = holder
+def _ask_back(connection: Connection, quota: int, device: int, now: float, _term: float) -> bool:
     rows = connection.execute(
-        "SELECT lease FROM leases WHERE quota = ? AND device = ? AND returned IS NULL AND asked_back = 0",
+        "UPDATE leases SET asked_back = 1 WHERE quota = ? AND device = ? AND returned IS NULL AND asked_back = 0"
+        f" AND {_SHARED} = 0 RETURNING lease",
         [quota, device],
     ).fetchall()
     for (lease,) in rows:
-        connection.execute("UPDATE leases SET asked_back = 1 WHERE lease = ?", [lease])
         replies.tell_lease(connection, device, lease, {"withdrawn": True}, now)
     return bool(rows)

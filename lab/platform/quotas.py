@@ -21,10 +21,11 @@ _SUBJECT = re.compile(r"[a-z0-9]([a-z0-9_-]{0,98}[a-z0-9])?")
 _SLOT = re.compile(r"|\d{4}-\d\d-\d\d(T\d\d:\d\d)?", re.ASCII)
 _KINDS = ("room", "desk", "lunch", "bike", "event", "other")
 _NUMBER = re.compile(r"[1-9][0-9]{0,5}")
-_TAKEN = """
-SELECT coalesce((SELECT sum(coalesce(returned, units)) FROM leases WHERE quota = :quota), 0)
-    + coalesce((SELECT sum(units) FROM requests WHERE quota = :quota AND state IN ('accepted', 'done')), 0)
+TAKEN = """
+(coalesce((SELECT sum(coalesce(t.returned, t.units)) FROM leases t WHERE t.quota = q.n), 0)
+    + coalesce((SELECT sum(t.units) FROM requests t WHERE t.quota = q.n AND t.state IN ('accepted', 'done')), 0))
 """
+"""In a statement that calls the thing's row q: the units of it that are spoken for."""
 
 
 class Quota(NamedTuple):
@@ -83,20 +84,20 @@ def put(connection: Connection, quota: Quota) -> bool:
     return True
 
 
-def lock(connection: Connection, quota: int) -> None:
-    """Keep other consumers away from a thing until the caller's transaction ends."""
-    connection.execute("UPDATE quotas SET touched = touched + 1 WHERE n = ?", [quota])
+def lock(connection: Connection, *wanted: int) -> None:
+    """Keep other consumers away from things until the caller's transaction ends; several always in the same order."""
+    for quota in sorted(set(wanted)):
+        connection.execute("UPDATE quotas SET touched = touched + 1 WHERE n = ?", [quota])
 
 
 def taken(connection: Connection, quota: int) -> int:
     """Return how many units of a thing are spoken for."""
-    return int(connection.execute(_TAKEN, {"quota": quota}).fetchone()[0])
+    return int(connection.execute(f"SELECT {TAKEN} FROM quotas q WHERE q.n = ?", [quota]).fetchone()[0])
 
 
 def free(connection: Connection, quota: int) -> int:
     """Return how many units of a thing nobody has; lock it before."""
-    capacity = connection.execute("SELECT capacity FROM quotas WHERE n = ?", [quota]).fetchone()[0]
-    return int(capacity) - taken(connection, quota)
+    return int(connection.execute(f"SELECT q.capacity - {TAKEN} FROM quotas q WHERE q.n = ?", [quota]).fetchone()[0])
 
 
 def take(connection: Connection, number: int) -> bool:
@@ -119,6 +120,27 @@ def take(connection: Connection, number: int) -> bool:
         return False
     connection.execute("UPDATE requests SET quota = ?, units = ? WHERE n = ?", [quota[0], wanted, number])
     return True
+
+
+def asked_for(connection: Connection, state: str, *, leased: bool = False) -> list[tuple[str, int, int, int]]:
+    """Return what was asked for of scarce things, oldest first: request, device, quota, units.
+
+    `leased` leaves out what no lease is said to hold.
+    """
+    rows = connection.execute(
+        "SELECT r.request, r.device, r.kind, r.subject, r.data, r.units, l.quota FROM requests r"
+        " LEFT JOIN leases l ON l.lease = r.lease WHERE r.state = ? AND r.doubt = 0"
+        f"{' AND r.lease IS NOT NULL' if leased else ''} ORDER BY r.n",
+        [state],
+    ).fetchall()
+    found = []
+    for request, device, kind, subject, data, units, held in rows:
+        answers = json.loads(data)
+        quota = (held, "") if held is not None else _of(connection, kind, subject, answers)
+        if quota is not None:
+            needed = int(units) if held is not None else _needed(quota[1], answers)
+            found.append((request, int(device), int(quota[0]), needed))
+    return found
 
 
 def is_held(connection: Connection, number: int) -> bool:

@@ -11,6 +11,8 @@ from lab.platform import quotas, store
 from lab.platform.wire import ROOT
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from lab.platform.store import Connection
 
 # What a person at the platform may still decide, by the state that the request is in.
@@ -30,7 +32,10 @@ def answer(connection: Connection, request: str, state: str, reason: str | None,
 
     There is no accepting more than there is (R-407).
     """
-    row = connection.execute("SELECT n, device, state, reference FROM requests WHERE request = ?", [request]).fetchone()
+    # The row is locked, not only read: another consumer, or a person at one, may be deciding it at this moment.
+    row = connection.execute(
+        "UPDATE requests SET state = state WHERE request = ? RETURNING n, device, state, reference", [request]
+    ).fetchone()
     if row is None or state not in DECISIONS[row[2]]:
         return None
     number, device, _, reference = row
@@ -80,10 +85,9 @@ def accept_new(connection: Connection, now: float) -> set[int]:
     return {device for device in devices if device is not None}
 
 
-def accept_waiting(connection: Connection, now: float) -> set[int]:
-    """Accept from the waiting list, first come first, what finds room now; return the devices to reply to."""
-    waiting = connection.execute("SELECT request FROM requests WHERE state = 'waitlisted' AND doubt = 0 ORDER BY n")
-    devices = {answer(connection, request, "accepted", None, now) for (request,) in waiting.fetchall()}
+def accept_waiting(connection: Connection, requests: Sequence[str], now: float) -> set[int]:
+    """Accept of these requests, first come first, what finds room now; return the devices to reply to."""
+    devices = {answer(connection, request, "accepted", None, now) for request in requests}
     return {device for device in devices if device is not None}
 
 

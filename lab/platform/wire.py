@@ -16,6 +16,7 @@ RETAINED = ("/desired",)
 MESSAGE_LIMIT = 1 << 20
 UNPACKED_LIMIT = 8 << 20
 BATCH_LIMIT = 1000
+_KEPT = 2000  # bytes of an invalid event: an index of PostgreSQL takes no more than 2,704
 _TOPIC = re.compile(
     rf"{ROOT}/(?P<site>[A-Za-z0-9][A-Za-z0-9._-]{{0,62}})/(?P<device>[A-Za-z0-9][A-Za-z0-9._-]{{0,62}})/"
     r"(?:(?P<what>state|birth|replied|reported)|ev/(?P<klass>health|presence|usage|order|visit))"
@@ -83,7 +84,7 @@ def written(value: Any) -> str:
 def kept(value: Any) -> str:
     """Write what is kept of an invalid value: redacted (R-702), cut, and a word for what can't be written."""
     try:
-        return redact(written(value))[:2000]
+        return redact(written(value)).encode()[:_KEPT].decode(errors="ignore")
     except ValueError:
         return "too deep"
 

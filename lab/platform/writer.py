@@ -10,7 +10,8 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from lab.platform import intake, leasing, replies, store, wishes
+from lab.platform import deciding, intake, leasing, replies, store, wishes
+from lab.platform.deciding import Ways
 from lab.platform.inbox import Decision, Inbox, Message
 from lab.platform.intake import Intake, Work, settle
 
@@ -45,7 +46,7 @@ class Writer(threading.Thread):
         self._intake = Intake(contract)
         self._inbox = inbox
         self._publish = publish
-        self._accept, self._term = accept, term
+        self._ways = Ways(accept, term)
         self._ending = threading.Event()
         self._resend_at = 0.0
         self._greeting = threading.Event()
@@ -91,10 +92,8 @@ class Writer(threading.Thread):
                 self._publish(topic, payload)
         if time.monotonic() >= self._resend_at:
             self._resend_at = time.monotonic() + RESEND_INTERVAL
-            with suppress(store.AgainError), store.transaction(self._connection):
-                if self._accept:
-                    replies.accept_waiting(self._connection, time.time())
-                self._decide(time.time())
+            with suppress(store.AgainError):  # what is due stays due; the batch is committed, and must not come again
+                deciding.in_time(self._connection, self._ways, time.time())
             for device in replies.waiting_devices(self._connection):
                 self._send_replies(device)
 
@@ -105,7 +104,8 @@ class Writer(threading.Thread):
         with store.transaction(self._connection):
             self._intake.take(work, ((message.topic, message.payload) for message in _by_device(items)))
             decided += [(one, one.change(self._connection)) for one in items if isinstance(one, Decision)]
-            work.devices |= self._decide(work.now, work.devices | {row for _, row in decided if row is not None})
+            only = work.devices | {row for _, row in decided if row is not None}
+            work.devices |= deciding.at_once(self._connection, self._ways, work.now, only)
             messages = settle(work)
         for item in items:
             if isinstance(item, Message) and item.settle:
@@ -117,16 +117,6 @@ class Writer(threading.Thread):
             self._send_replies(waiting)
         for decision, device in decided:
             decision.done.set_result(device)
-
-    def _decide(self, now: float, only: set[int] | None = None) -> set[int]:
-        """Decide what needs no person, in the caller's transaction; return the devices to reply to.
-
-        What leases hold comes first, and then leases, for `only` these devices.
-        """
-        devices = leasing.accept_held(self._connection, now)
-        if self._accept:
-            devices |= replies.accept_new(self._connection, now)
-        return devices | leasing.turn(self._connection, now, self._term, None if only is None else only | devices)
 
     def _send_replies(self, device: int) -> None:
         for topic, payload in replies.uncovered(self._connection, device) + wishes.waiting(self._connection, device):

@@ -112,6 +112,12 @@ class Postgres(Server):
         words = [str(programs / "postgres"), "-D", str(data)]
         super().__init__("postgres", folder, [*words, *(f"--{k}={v}" for k, v in settings.items())], port, user=user)
         self.url = f"postgresql://parvis@127.0.0.1:{port}/postgres"
+        self._ready = [str(programs / "pg_isready"), "--quiet", "--host=127.0.0.1", f"--port={port}"]
+
+    def start(self) -> None:
+        """Start it and wait until it takes connections: while it starts or recovers it listens and refuses."""
+        super().start()
+        until(lambda: subprocess.run(self._ready, check=False).returncode == 0, 60, "PostgreSQL takes connections")
 
 
 def _open_way(folder: Path) -> None:
