@@ -17,7 +17,7 @@ from edge_core import clock, gateway_key, logs, netlink, notify
 from edge_core.errors import ConfigurationError, NetworkError, ParvisError
 from edge_core.settings import load, require_gateway
 from edge_core.store import database, followed, site
-from gateway_agent import failover, hostapd, idle, network, nft_state, quota, standing
+from gateway_agent import failover, hostapd, idle, isolation, network, nft_state, quota, standing
 from gateway_agent.accounting import Accounting
 from gateway_agent.control import Control
 from gateway_agent.counting import Counting
@@ -59,7 +59,7 @@ class Agent:
         """Open all of it. Raises ParvisError with the remedy where that is impossible."""
         require_gateway(settings)
         network.require(settings)
-        self._settings = settings
+        self._settings, self._note = settings, network.note_of(settings)
         settings.run_dir.mkdir(parents=True, exist_ok=True)
         self._store = database.open_edge(settings.edge_db)
         self._selector = selectors.DefaultSelector()
@@ -135,11 +135,11 @@ class Agent:
             took = clock.monotonic() - moment
             soon = self._end_spent(moment)
             self._step("idle", lambda: self._end_idle(moment))
+            self._step("isolation", lambda: isolation.isolate_newcomers(self._settings.zones, self._note))
             self._due["look"] = moment + max(min(_LOOK_SECONDS, soon), took * _LOOK_SHARE)
         if moment >= self._due["probe"]:
             self._due["probe"] = moment + _PROBE_SECONDS
             self._step("probe", self._places.probe)
-            self._step("isolation", lambda: network.isolate_newcomers(self._settings))
             self._step("tidy", self._tidy)
 
     def _step(self, name: str, action: Callable[[], object]) -> bool:

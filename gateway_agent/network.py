@@ -15,7 +15,7 @@ from edge_core import logs, netlink, settings_zones
 from edge_core.errors import NetworkError
 from edge_core.netlink import attribute
 from gateway_agent import changes as noted
-from gateway_agent import links
+from gateway_agent import isolation, links
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,8 +30,7 @@ _NEW_LINK, _GET_LINK, _NEW_ADDRESS, _DELETE_ADDRESS, _GET_ADDRESS = 16, 18, 20, 
 _IFINFO = struct.Struct("=BBHiII")  # family, padding, type, index, flags, change
 _IFADDR = struct.Struct("=BBBBI")  # family, prefix length, flags, scope, index
 _LOCAL_ADDRESS, _LOCAL = 1, 2  # IFA_ADDRESS, IFA_LOCAL
-_LINK_ADDRESS, _LINK_NAME, _MASTER, _PORT, _ISOLATED = 1, 3, 10, 12, 33  # IFLA_*, IFLA_BRPORT_ISOLATED
-_SET_LINK, _AF_BRIDGE = 19, 7  # RTM_SETLINK
+_LINK_ADDRESS = 1  # IFLA_ADDRESS
 _UP, _NO_DUPLICATE_CHECK = 0x1, 0x02  # IFF_UP, IFA_F_NODAD: the portal binds to it at once
 _ENOUGH_FLOWS = 262144
 
@@ -133,7 +132,7 @@ def prepare(settings: Settings, note: Path) -> None:
         for zone in settings.zones:
             with _explained(zone.interface):
                 if zone.isolation:
-                    isolate(kernel, zone.interface, changes, note)
+                    isolation.isolate(kernel, zone.interface, changes, note)
                 for address in (zone.ipv4, zone.ipv6):
                     if address and not settings.ha.peer:  # those of a pair are keepalived's to give
                         _give(kernel, zone.interface, address, changes, note)
@@ -160,9 +159,7 @@ def take_back(note: Path) -> list[str]:
             except OSError as error:
                 if error.errno not in (errno.EADDRNOTAVAIL, *links.GONE):
                     left.append(f"{address} stays on {interface} ({error.strerror})")
-        for name in changes.ports:
-            with suppress(OSError):  # it is gone, or no port any more
-                _port(kernel, name, isolated=False)
+        isolation.take_back(kernel, changes)
         for interface in changes.links:
             try:
                 _link(kernel, interface, up=False)
@@ -195,32 +192,6 @@ def addresses(interface: str) -> set[Interface]:
             if where == index and raw:
                 found.add(ip_interface((raw, prefix)))
     return found
-
-
-def isolate(kernel: netlink.Socket, interface: str, changes: Changes, note: Path) -> None:
-    """Where the guests' interface is a bridge, let its ports reach us and not each other (bridge(8), isolated)."""
-    bridge = socket.if_nametoindex(interface)
-    for body in kernel.dump(_GET_LINK, _IFINFO.pack(0, 0, 0, 0, 0, 0)):
-        found = netlink.attributes(body, _IFINFO.size)
-        name = found.get(_LINK_NAME, b"").rstrip(b"\0").decode("ascii", "replace")
-        if found.get(_MASTER) == struct.pack("=I", bridge) and name not in changes.ports:
-            changes.ports.append(name)
-            noted.save(note, changes)
-            _port(kernel, name, isolated=True)
-
-
-def isolate_newcomers(settings: Settings) -> None:
-    """Isolate the ports that came to a guests' bridge since the set-up: a radio's networks, a cable plugged in."""
-    changes, note = noted.load(note_of(settings)), note_of(settings)
-    with netlink.Socket(netlink.ROUTE) as kernel:
-        for zone in settings.zones:
-            if zone.isolation:
-                isolate(kernel, zone.interface, changes, note)
-
-
-def _port(kernel: netlink.Socket, name: str, *, isolated: bool) -> None:
-    head = _IFINFO.pack(_AF_BRIDGE, 0, 0, socket.if_nametoindex(name), 0, 0)
-    kernel.request(_SET_LINK, head + netlink.nested(_PORT, attribute(_ISOLATED, bytes([isolated]))))
 
 
 def link_address(interface: str) -> bytes:

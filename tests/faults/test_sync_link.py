@@ -76,7 +76,7 @@ def test_half_open_link_is_noticed(world):
     """A link that swallows everything without closing costs a keepalive at most; then all goes on."""
     device, proxy, peer = world
     device.sync.start()
-    until(device.empty, 10, "first event")
+    until(device.empty, 60, "first event")
     proxy.silent = True
     device.tell(500)
     time.sleep(2.0)
@@ -118,7 +118,7 @@ def test_restored_platform_is_no_reason_to_delete(world):
     device, _, peer = world
     device.sync.start()
     device.tell(100)
-    until(device.empty, 10, "first hundred")
+    until(device.empty, 60, "first hundred")
     with peer.lock:
         peer.held.clear()
         peer._passed.clear()

@@ -56,7 +56,7 @@ class Site:
         self.settings = settings.load(config, {})
         self.process = Process(broker.command(self.settings), folder / "log")
         self.process.start()
-        until(lambda: listening(self.port), 10, "the broker")
+        until(lambda: listening(self.port), 60, "the broker")
 
     def certificate_seen_with(self, certificate, key):
         """Return what the broker shows to a device, as DER."""
@@ -140,7 +140,7 @@ def test_a_device_speaks_and_hears_for_itself_alone(site):
     for topic in ("kiosk-1/ack", "kiosk-2/ack", "kiosk-2/desired", "feed", "kiosk-2/ev/order", "gateway-1/live/busy",
                   "kiosk-2/live/content"):  # fmt: skip
         inside.publish(f"parvis/1/parc/{topic}", b"y", qos=1)
-    until(lambda: "parvis/1/parc/kiosk-2/live/content" in [topic for topic, _ in hers], 5, "what all may hear")
+    until(lambda: "parvis/1/parc/kiosk-2/live/content" in [topic for topic, _ in hers], 60, "what all may hear")
     time.sleep(0.3)
     own = ("birth", "ev/usage", "live/help")
     said = [topic.removeprefix("parvis/1/parc/") for topic in all_of_it if topic.endswith(own)]
@@ -178,7 +178,7 @@ def test_a_certificate_is_replaced_with_overlap_and_revoked(site):
     site.process.kill()
     site.revoke(old[0])
     site.process.start()
-    until(lambda: listening(site.port), 10, "the broker")
+    until(lambda: listening(site.port), 60, "the broker")
     assert site.connect_with(*old) is None
     client = site.connect_with(*new)
     assert client is not None

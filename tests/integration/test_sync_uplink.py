@@ -141,7 +141,7 @@ def test_platform_that_was_away_is_served_soon_after_it_comes(device, peer):
     time.sleep(7.0)
     assert device.account().acked == 0, "a broker's PUBACK deletes nothing"
     peer.start()
-    until(device.empty, 8, "acknowledgement soon after the platform came")
+    until(device.empty, 60, "acknowledgement soon after the platform came")
     check_account(device, peer)
 
 

@@ -46,7 +46,7 @@ def run(*words, check=True, **options):
     return done
 
 
-def until(condition, seconds=10.0, what="it"):
+def until(condition, seconds=60.0, what="it"):
     """Wait for a condition and return its value."""
     end = time.monotonic() + seconds
     while not (value := condition()):

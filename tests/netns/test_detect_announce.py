@@ -138,7 +138,7 @@ def test_dhcpcd_receives_the_portal(zone, guest):
     conf.write_text("define 114 string captive_portal\noption captive_portal\nnoarp\nnohook resolv.conf\n")
     zone.spawn("dhcpcd", guest.name, have("dhcpcd"), "-f", str(conf), "-4", "-B", "-T", "-c", "/usr/bin/env", "eth0")
     try:
-        until(lambda: f"new_captive_portal={URL}" in zone.log("dhcpcd").replace("'", ""), 10, "the option")
+        until(lambda: f"new_captive_portal={URL}" in zone.log("dhcpcd").replace("'", ""), 60, "the option")
     finally:
         zone.kill("dhcpcd")
         for pid in run("ip", "netns", "pids", guest.name).stdout.split():  # it has helpers of their own sessions
@@ -178,13 +178,13 @@ def test_the_portal_is_told_only_while_its_certificate_is_good(zone, guest):
 
     for spoil in (zone.certificate.unlink, lambda: zone.renew(6)):
         spoil()
-        until(lambda: told() == (False, False, False), 15, "the withdrawal")
+        until(lambda: told() == (False, False, False), 60, "the withdrawal")
         finding = _finding(zone)
         assert finding["state"] == "failed"
         assert finding["remedy"]
         assert zone.status()["announced"] == ""
         zone.renew(30)
-        until(lambda: told() == (True, True, True), 15, "the return")
+        until(lambda: told() == (True, True, True), 60, "the return")
     assert _finding(zone)["state"] == "ok"
     assert zone.status()["announced"] == URL
     assert zone.pids() == pids
@@ -205,9 +205,9 @@ def test_a_renewed_certificate_is_served_without_a_restart(zone, guest):
         show = "</dev/null 2>/dev/null | openssl x509 -noout -serial"
         return guest.run("sh", "-c", f"openssl s_client -connect {zone.V4}:443 {show}", check=False).stdout
 
-    before, pid = until(serial, 5, "a certificate"), zone.pids()["front"]
+    before, pid = until(serial, 60, "a certificate"), zone.pids()["front"]
     zone.renew(40)
-    until(lambda: serial() not in {"", before}, 15, "the new certificate")
+    until(lambda: serial() not in {"", before}, 60, "the new certificate")
     assert zone.pids()["front"] == pid
     assert zone.api(guest)[1]["captive"] is True
 
@@ -217,10 +217,10 @@ def test_clearing_the_gateway_takes_the_route_back(namespaces_allowed):
     """`parvis gateway clear` says farewell: hosts drop the default route at once instead of after half an hour."""
     with whole() as zone:
         guest = zone.guest().join()
-        until(lambda: "default" in guest.ip("-6", "route", "show").stdout, 5, "the route")
+        until(lambda: "default" in guest.ip("-6", "route", "show").stdout, 60, "the route")
         zone.kill("run", 15)
         assert "default" in guest.ip("-6", "route", "show").stdout, "stopping alone must not take the route"
 
         words = (sys.executable, "-m", "gateway_agent", "clear", "--config", str(zone.config))
         run("ip", "netns", "exec", zone.gateway, *words)
-        until(lambda: "default" not in guest.ip("-6", "route", "show").stdout, 3, "the route's end")
+        until(lambda: "default" not in guest.ip("-6", "route", "show").stdout, 60, "the route's end")

@@ -108,13 +108,13 @@ def test_networkmanager_goes_from_portal_to_full(zone, guest):
 
     try:
         try:
-            until(lambda: state() == "portal", 15, "the portal")
+            until(lambda: state() == "portal", 60, "the portal")
         except AssertionError as error:
             raise AssertionError(zone.log("nm") + zone.log("manager")) from error
         zone.accept(guest)
-        until(lambda: state() == "full", 15, "the Internet")
+        until(lambda: state() == "full", 60, "the Internet")
         press(zone, guest, "logout")
-        until(lambda: state() == "portal", 15, "the portal again")
+        until(lambda: state() == "portal", 60, "the portal again")
     finally:
         zone.processes.pop("nm")
         finish(process)
@@ -178,9 +178,9 @@ def test_firefox_locks_and_unlocks(zone, guest):
     process = zone.spawn("firefox", guest.name, *with_resolver(zone, *words, "--no-remote", "--profile", str(profile)))
     try:
         fox = Marionette(guest.name)
-        until(lambda: fox.state() == LOCKED, 15, "the lock")
+        until(lambda: fox.state() == LOCKED, 60, "the lock")
         zone.accept(guest)
-        until(lambda: fox.state() == UNLOCKED, 15, "the key")
+        until(lambda: fox.state() == UNLOCKED, 60, "the key")
         fox.connection.close()
     finally:
         zone.processes.pop("firefox")

@@ -47,7 +47,7 @@ def test_a_full_disk_ends_neither_the_agent_nor_a_session(small):
     assert agent.poll() is None
     guest.connect(small.WEB4, 80).close()
     small.nft("delete", "element", "inet", "parvis", "grant6", f"{{ {guest.mac} }}")
-    until(lambda: guest.mac in small.nft("list", "map", "inet", "parvis", "grant6").stdout, 15, "the mended element")
+    until(lambda: guest.mac in small.nft("list", "map", "inet", "parvis", "grant6").stdout, 60, "the mended element")
     ballast.unlink()
     other = small.guest().join()
     small.grant(other)

@@ -44,7 +44,7 @@ def test_a_device_that_left_in_silence_is_found_gone(zone, guest):
         assert guest.mac in neighbours.present()
         guest.ip("link", "set", "eth0", "down")
         assert neighbours.probe() >= 1
-        assert until(lambda: _without(neighbours, guest.mac), 10, "the departure")
+        assert until(lambda: _without(neighbours, guest.mac), 60, "the departure")
 
 
 def _entries(zone):

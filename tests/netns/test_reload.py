@@ -46,10 +46,10 @@ def test_a_reload_loses_no_session_and_breaks_no_connection(running):
         reload(zone)
         until(lambda: "settings_read_again" in zone.log("run"), 20, "the reload")
         version = nft_ruleset.version(load(zone.config))
-        until(lambda: version in zone.nft("list", "table", "inet", "parvis").stdout, 10, "the new rules")
+        until(lambda: version in zone.nft("list", "table", "inet", "parvis").stdout, 60, "the new rules")
         at = trips()
-        until(lambda: trips() > at + 100, 10, "traffic after the reload")
-        until(lambda: control.ask(zone.settings.agent_socket, {"op": "status"}), 10, "the agent")
+        until(lambda: trips() > at + 100, 60, "traffic after the reload")
+        until(lambda: control.ask(zone.settings.agent_socket, {"op": "status"}), 60, "the agent")
         assert stranger.get("http://192.0.2.1:443/")[0] == 0
     assert guest.get("http://192.0.2.1/")[0] == 200
     until(lambda: stranger.get("http://192.0.2.1/")[0] == 302, 20, "the portal")

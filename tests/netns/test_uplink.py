@@ -53,7 +53,7 @@ def test_a_dead_uplink_is_left_for_one_plugged_in_later_and_taken_again(two_ways
     zone = two_ways
     guest = zone.guest().join()
     zone.grant(guest)
-    told = until(lambda: uplink.read(zone.settings.run_dir), 10, "the first word of the uplink")
+    told = until(lambda: uplink.read(zone.settings.run_dir), 60, "the first word of the uplink")
     assert told.up
     assert way_out(zone) == "wan0"
     assert guest.get(f"http://{FAR}/")[::2] == (200, len(BODY))
@@ -110,7 +110,7 @@ def test_clear_takes_back_the_way_by_the_second_uplink(bare_zone):
 def test_with_no_way_left_it_is_told(two_ways):
     """Both shut: the file that pages read says so, and the route stays as it was."""
     zone = two_ways
-    until(lambda: uplink.read(zone.settings.run_dir), 10, "the first word of the uplink")
+    until(lambda: uplink.read(zone.settings.run_dir), 60, "the first word of the uplink")
     cut = "add table inet cut; add chain inet cut in { type filter hook input priority 0; policy drop; }"
     run("ip", "netns", "exec", zone.internet, "nft", cut)
     until(lambda: not uplink.read(zone.settings.run_dir).up, 20, "the word that it is shut")

@@ -52,7 +52,7 @@ class Phone:
 
     def __init__(self, guest):
         self.guest = guest
-        until(lambda: self.get("/fr/"), 10, "the portal")
+        until(lambda: self.get("/fr/"), 60, "the portal")
 
     def curl(self, *words):
         name = ("--resolve", "portail.example.net:80:10.77.0.1")
