@@ -26,6 +26,7 @@ from captive_portal import (
     pages,
     plan,
     probes,
+    route,
     seal,
     services,
     shared_parts,
@@ -55,7 +56,7 @@ _HERE = Path(__file__).parent
 _SHARED = Path(security.__file__).parent
 _BLUEPRINTS = (
     *(welcome, access, vouchers, sign_in, mail, status, mydata, opposition),
-    *(news, events, companies, plan, transport, services, survey, pages),
+    *(news, events, companies, plan, route, transport, services, survey, pages),
 )
 _LARGEST_FORM = 16 * 1024
 _LONGEST_PATH = 1024

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _SAME_FOR_ALL = frozenset(
     {
         *("news.index", "news.one", "events.index", "events.one", "companies.index", "companies.answers"),
-        *("companies.one", "plan.index", "plan.one", "transport.index", "pages.one", "services.index"),
+        *("companies.one", "plan.index", "plan.one", "route.page", "transport.index", "pages.one", "services.index"),
     }
 )
 _TIMELY = ("events.", "transport.", "companies.one", "services.")

@@ -36,14 +36,28 @@ def one(key: str) -> str:
     return _show(plans, found[0])
 
 
+def in_order(plans: _Plans) -> _Plans:
+    """Return plans from the lowest floor up."""
+    return sorted(plans, key=lambda plan: (plan.get("level") or 0, plan["id"]))
+
+
+def draw(plan: dict[str, Any]) -> Markup | None:
+    """Return a plan as inline SVG with its places marked; None where its drawing isn't here."""
+    return _draw(plan, _named(plan), "", [])
+
+
 def _plans() -> _Plans:
-    return sorted(visit.house().replica.list("plans"), key=lambda plan: (plan.get("level") or 0, plan["id"]))
+    return in_order(visit.house().replica.list("plans"))
+
+
+def _named(plan: dict[str, Any]) -> _Plans:
+    return [{**place, "label": language().text(place.get("name"))} for place in plan.get("places", [])]
 
 
 def _show(plans: _Plans, plan: dict[str, Any]) -> str:
     chosen = request.args.get("place", "")
     step_free = request.args.get("step-free") == _STEP_FREE
-    places = [{**place, "label": language().text(place.get("name"))} for place in plan.get("places", [])]
+    places = _named(plan)
     named = {place.get("id"): language().text(place.get("name")) for each in plans for place in each.get("places", [])}
     start = request.args.get("from", "") or ways.entrance(plans)
     legs = ways.find(plans, start, chosen, step_free=step_free) if chosen else []

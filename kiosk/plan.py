@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 from flask import Blueprint, Response, abort, render_template, request
 
@@ -16,6 +16,7 @@ from kiosk import drawing
 from kiosk.here import content, kiosk
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from markupsafe import Markup
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 routes = Blueprint("plan", __name__)
 _MARKS = frozenset({"kiosk", "borne"})  # where a kiosk stands, unless a place has this device's own id
 _FAR = 99
+_LONGEST_ADDRESS = 300  # characters: a denser QR code is hard to scan from a screen
 _FOREVER = "public, max-age=31536000, immutable"
 _DRAWING_POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
 
@@ -104,11 +106,27 @@ def _legs(chosen: Record) -> list[ways.Leg]:
 
 
 def on_phone(floor: object, place: object) -> str:
-    """Return the same way as a page of the portal, which a phone in the park's WiFi opens; "" where there is none."""
+    """Return the same way as a page of the portal, which a phone in the park's WiFi opens; "" where there is none.
+
+    The way is in the fragment, which a browser keeps for itself: the portal serves a page and learns no destination.
+    """
     host = kiosk().settings.portal.hostname
-    if not host or not floor or not place:
+    found = sheet(floor, place) if host else None
+    if found is None or found.chosen is None:
         return ""
-    return f"http://{host}/{language().code}/plan/{quote(str(floor))}?{urlencode({'place': str(place)})}"
+    legs = found.legs or [ways.Leg(found.plan["id"], (), str(place), str(place), "")]
+    page = f"http://{host}/{language().code}/way#"
+    whole = page + fragment(legs)
+    return whole if len(whole) <= _LONGEST_ADDRESS else page + fragment(replace(leg, points=()) for leg in legs)
+
+
+def fragment(legs: Iterable[ways.Leg]) -> str:
+    """Write a way for an address: for each floor FLOOR:START:END:BY:X,Y,X,Y…, with ";" between them."""
+    parts = (
+        (leg.plan, leg.start, leg.end, leg.by, ",".join(f"{round(each)}" for point in leg.points for each in point))
+        for leg in legs
+    )
+    return ";".join(":".join(quote(part, safe=",") for part in leg) for leg in parts)
 
 
 def _told(legs: list[ways.Leg], floors: list[Record]) -> list[Step]:

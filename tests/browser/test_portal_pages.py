@@ -23,7 +23,8 @@ LANGUAGES = ["fr", "en", "es", "oc"]
 READ = [
     "", "news", "news/velos", "events", "events/marche", "events/atelier", "events/atelier/seat", "companies",
     "companies?q=sfg", "companies?q=zzzzzz", "companies/exemple-ardoise", "plan",
-    "plan/rez-de-chaussee?place=bureau-010", "plan/etage-1?place=palier", "transport", "services",
+    "plan/rez-de-chaussee?place=bureau-010", "plan/etage-1?place=palier", "way", "way#etage-1:palier:palier::",
+    "transport", "services",
     "services/salle-galet", "services/velo", "services/message", "survey/accueil", "pages/terms", "pages/privacy",
     "pages/about", "pages/contacts", "voucher", "voucher?code=AAAAABBBBB", "sign-in", "mail", "mail/x", "status",
     "problem", "my-data", "nothing-here",
@@ -39,6 +40,60 @@ SIDEWAYS = "document.documentElement.scrollWidth > document.documentElement.clie
 needs_firefox = pytest.mark.skipif(
     not Path(firefox.PROGRAM).exists(), reason="needs /usr/bin/firefox-esr (apt-get install firefox-esr)"
 )
+
+
+WAY = "etage-1:palier:palier:lift:;rez-de-chaussee:escalier:bureau-010::480,155,300,155,175,120"
+
+
+def test_a_way_from_a_kiosk_is_drawn_and_told_to_nobody(chromium, zone):
+    """The phone draws what its address holds; what it asks of the portal doesn't tell a destination."""
+    context = chromium.new_context(viewport={"width": 390, "height": 844})
+    page = context.new_page()
+    asked = []
+    page.on("request", lambda request: asked.append((request.url, request.all_headers().get("referer", ""))))
+    page.goto(f"{zone.home}/fr/way#{WAY}")
+    page.locator("#steps li").nth(1).wait_for()
+    assert "Rez-de-chaussée" in page.inner_text("#steps")
+    assert "l’ascenseur" in page.inner_text("#steps")
+    drawn = page.locator("polyline.way")
+    assert (drawn.count(), drawn.get_attribute("points")) == (1, "480 155 300 155 175 120")
+    assert page.locator(".marker-pin").count() == 1
+    assert not page.locator("#no-way").is_visible()
+    assert not page.locator("[data-place]").first.is_visible()
+    page.locator(".languages a[lang=en]").click()
+    page.wait_for_url(f"**/en/way#{WAY}")
+    page.locator("#steps li").nth(1).wait_for()
+    assert not [each for each in asked if "bureau-010" in each[1] + each[0].partition("#")[0]]
+    context.close()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    ["", "#", "#x", "#rez-de-chaussee:a:b:rope:", "#none:a:b::1,2", "#rez-de-chaussee:%E0:b::1,2,3", f"#{WAY};<b>"],
+)
+def test_an_address_without_a_way_is_said(chromium, zone, wrong):
+    """Whatever stands in the fragment, there is a way or the floors to look through."""
+    page = chromium.new_page()
+    failed = []
+    page.on("pageerror", lambda error: failed.append(str(error)))
+    page.goto(f"{zone.home}/fr/way{wrong}")
+    page.locator("#no-way").wait_for()
+    assert page.locator("[data-place]").first.is_visible()
+    assert failed == []
+    page.close()
+
+
+def test_without_scripts_the_floors_are_there_to_look_through(chromium, zone):
+    """No script, no way: the page says so, and each place leads to its own page."""
+    context = chromium.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(f"{zone.home}/fr/way#{WAY}")
+    assert "n’exécute pas de scripts" in page.inner_text("main")
+    assert page.locator("[data-floor]").count() == 2
+    assert not page.locator("#steps").is_visible()
+    page.locator("[data-place=palier]").click()
+    page.wait_for_url("**/plan/etage-1?place=palier#here")
+    context.close()
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from edge_core.store import outbox, requests
 PATHS = [
     "", "news", "news/velos", "events", "events/marche", "companies", "companies?q=SFG", "companies/exemple-ardoise",
     "companies/oeuvre-modele", "plan", "plan/rez-de-chaussee?place=bureau-010", "plan/etage-1", "transport", "services",
-    "services/salle-galet", "services/velo", "services/message", "pages/terms", "pages/privacy", "pages/about",
+    "way", "services/salle-galet", "services/velo", "services/message", "pages/terms", "pages/privacy", "pages/about",
     "pages/contacts", "status",
 ]  # fmt: skip
 

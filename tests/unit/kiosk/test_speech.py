@@ -69,4 +69,4 @@ def test_the_way_is_told_floor_by_floor(client, sample):
     assert 'class="steps"' in page
     assert "départ Borne d" in page
     assert "arrivée Bureau 1" in page
-    assert "http://wifi.exemple.example/fr/plan/rez?place=bureau-1" not in page  # this kiosk knows no portal
+    assert "Le trajet sur votre téléphone" not in page  # this kiosk knows no portal
