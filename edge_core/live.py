@@ -18,16 +18,19 @@ if TYPE_CHECKING:
 
     from edge_core.settings import Settings
 
-BUSY, QUEUE, HELP = "busy", "queue", "help"
-WHATS = (BUSY, QUEUE, HELP)
+BUSY, QUEUE, HELP, KIOSK = "busy", "queue", "help", "kiosk"
+WHATS = (BUSY, QUEUE, HELP, KIOSK)
 CALL_SECONDS = 1800.0
 """A call for help that nobody answered is over after this."""
 KEPT_SECONDS = 3600.0
-"""A device that has said nothing for so long is no longer missed."""
+"""A device that has said nothing for so long is no longer missed; a kiosk is missed for a day, see `kept`."""
+_KIOSK_SECONDS = 86400.0
 LARGEST = 4096
 _AHEAD = 90.0  # seconds by which another device's clock may be ahead of ours
 _SLACK = 90.0
-_LONGEST_NAME, _MOST_ANSWERS = 64, 64
+_LONGEST_NAME, _MOST_ANSWERS, _MOST_ROLES = 64, 64, 16
+SCREEN = ("alive", "silent")
+"""Whether a kiosk's page gave a sign of life lately."""
 _FEWEST, _MOST_PEOPLE = 10, 100_000  # as the contract says
 
 Words = dict[str, dict[str, dict[str, Any]]]
@@ -42,11 +45,16 @@ class Queue(NamedTuple):
     at: float
 
 
+def kept(what: str) -> float:
+    """Return for how many seconds a word is kept."""
+    return _KIOSK_SECONDS if what == KIOSK else KEPT_SECONDS
+
+
 def judge(what: str, payload: bytes, now: float) -> dict[str, Any] | None:
     """Return what a message says, with the members that we know alone; None where it makes no sense at `now`."""
     try:
         told = json.loads(payload) if len(payload) <= LARGEST else None
-        if not isinstance(told, dict) or not _number(told.get("at"), now - KEPT_SECONDS, now + _AHEAD):
+        if not isinstance(told, dict) or not _number(told.get("at"), now - kept(what), now + _AHEAD):
             return None
         return _JUDGES[what](told, now)
     except (ValueError, KeyError, RecursionError):
@@ -78,7 +86,16 @@ def _help(told: dict[str, Any], now: float) -> dict[str, Any] | None:
     return {"at": told["at"], "called": called, "answered": answered}
 
 
-_JUDGES = {BUSY: _busy, QUEUE: _queue, HELP: _help}
+def _kiosk(told: dict[str, Any], _now: float) -> dict[str, Any] | None:
+    screen, devices = told.get("screen"), told.get("devices")
+    if screen not in SCREEN or not isinstance(devices, dict) or len(devices) > _MOST_ROLES:
+        return None
+    if not all(_name(role) and _name(state) for role, state in devices.items()):
+        return None
+    return {"at": told["at"], "screen": screen, "devices": devices}
+
+
+_JUDGES = {BUSY: _busy, QUEUE: _queue, HELP: _help, KIOSK: _kiosk}
 
 
 def _number(raw: Any, least: float, most: float) -> bool:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, Response, abort, g, redirect, render_template, request, url_for
 
-from edge_core import clock, live, uplink
+from edge_core import clock, live, live_kiosks, uplink
 from edge_core.errors import StoreError
 from edge_core.store import desk_users, escalation, outbox, print_jobs, requests, roll_calls, visits
 from edge_core.store.database import write
@@ -58,6 +58,7 @@ def page() -> str:
         account=account,
         jobs=jobs,
         devices=scans.devices(),
+        others=live_kiosks.others(here, now),
         page_seen=session.page_seen(),
         uplink=uplink.read(here.run_dir),
         user=g.desk_user,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: EUPL-1.2
-"""Tells the site's devices how busy it is here, how long the queue is and who calls for help; notes what they say.
+"""Tells the site's devices how busy it is here, who queues, who calls for help, how this kiosk is; notes what they say.
 
 Retained, so that a device that starts knows at once; said again each minute, so that a broker that was wiped does too.
 Counts are those of the told windows alone: nothing here is finer than what leaves for the platform.
@@ -11,8 +11,8 @@ import json
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from edge_core import live, logs
-from edge_core.live import BUSY, HELP, QUEUE
+from edge_core import live, live_kiosks, logs
+from edge_core.live import BUSY, HELP, KIOSK, QUEUE
 from edge_core.store import series
 from edge_core.web import dates
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from edge_core.store.series import Window
 
 _AGAIN = 60.0
+_LOOK = 10.0  # seconds between two looks at this kiosk's own devices
 _MOST_DEVICES = 200
 _log = logs.get(__name__)
 
@@ -44,6 +45,8 @@ class Live:
         self._noted: str = ""
         self._told: dict[str, str] = {}
         self._again_due = float("-inf")
+        self._look_due = float("-inf")
+        self._kiosk: dict[str, Any] = {}
         self.refused = 0
 
     def again(self) -> None:
@@ -68,6 +71,8 @@ class Live:
     def tend(self, running: float, now: float) -> None:
         """Tell what is new and write down what was heard; `running` is a clock that nobody sets."""
         own = self._own(now)
+        if self._settings.kiosk.screen:
+            own[KIOSK] = self._own_kiosk(running)
         if running >= self._again_due:
             self._told, self._again_due = {}, running + _AGAIN
         for what, word in own.items():
@@ -86,20 +91,26 @@ class Live:
     def _note(self, own: dict[str, dict[str, Any] | None], now: float) -> None:
         """Write the file where something changed; pages go without it on a full disk."""
         here = self._settings.device.id
-        for what in own.keys() - {HELP}:
+        for what in own.keys() - {HELP, KIOSK}:
             word = own[what]
             if word is None:
                 self._heard[what].pop(here, None)
             else:
                 self._heard[what][here] = word
-        for words in self._heard.values():
-            for device in [name for name, word in words.items() if word["at"] < now - live.KEPT_SECONDS]:
+        for what, words in self._heard.items():
+            for device in [name for name, word in words.items() if word["at"] < now - live.kept(what)]:
                 del words[device]
         said = json.dumps(self._heard, sort_keys=True)
         if said != self._noted:
             with suppress(OSError):
                 live.write(self._settings.run_dir, self._heard)
                 self._noted = said
+
+    def _own_kiosk(self, running: float) -> dict[str, Any]:
+        """Return how this kiosk is, as it was seen lately: its devices are asked over a socket."""
+        if running >= self._look_due:
+            self._kiosk, self._look_due = live_kiosks.own(self._settings), running + _LOOK
+        return self._kiosk
 
     def _own(self, now: float) -> dict[str, dict[str, Any] | None]:
         """Return what this device says now; what it can't tell is left out and grows old, None is taken back."""

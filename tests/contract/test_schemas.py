@@ -109,6 +109,8 @@ BAD = [
     ("live.queue", ["people"], "many"),
     ("live.help", ["answered"], None),
     ("live.help", ["called"], "now"),
+    ("live.kiosk", ["screen"], "lit"),
+    ("live.kiosk", ["devices", "printer"], 1),
     ("batch", [], []),
 ]  # fmt: skip
 ADDRESSES = [

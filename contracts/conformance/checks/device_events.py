@@ -24,7 +24,7 @@ def protocol(d: DeviceSubject) -> str:
     return "the broker has 3.1.1 only, and the device speaks"
 
 
-_LIVE = {"live/busy", "live/queue", "live/help"}
+_LIVE = {"live/busy", "live/queue", "live/help", "live/kiosk"}
 
 
 @check("device", "R-002")

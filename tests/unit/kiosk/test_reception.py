@@ -279,6 +279,25 @@ def test_the_desk_sees_who_calls_for_help_and_answers(desk, lan, settings, now):
     assert live.answered_here(settings, now)["kiosk-9"] >= now - 30
 
 
+def test_the_desk_sees_the_sites_other_kiosks(desk, settings, now):
+    """Up or silent, the screen, the printer, the last word; not this kiosk twice, nothing where it is alone."""
+    assert "Les autres bornes" not in desk.get("/fr/reception").text
+    good = {"at": now - 20, "screen": "alive", "devices": {"printer": "ready"}}
+    words = {
+        "kiosk-1": good,
+        "kiosk-7": good,
+        "kiosk-8": {**good, "devices": {"printer": "paper"}},
+        "kiosk-9": {**good, "at": now - 3600},
+    }
+    live.write(settings.run_dir, {"kiosk": words})
+    page = desk.get("/fr/reception").text.partition('id="others"')[2].partition("</section>")[0]
+    rows = page.split("<li")[1:]
+    assert [re.search("kiosk-[0-9]", row).group() for row in rows] == ["kiosk-7", "kiosk-8", "kiosk-9"]
+    assert ("en marche" in rows[0], "prête" in rows[0]) == (True, True)
+    assert ("à vérifier" in rows[1], "plus de papier" in rows[1]) == (True, True)
+    assert ("aucun signe" in rows[2], "Dernier signe" in rows[2], "prête" in rows[2]) == (True, True, False)
+
+
 def test_requests_are_treated_at_the_desk(desk, edge, now):
     """Done or not possible, with words for who asked; the platform is told and can't turn it back; no room."""
     made = [

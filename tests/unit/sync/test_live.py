@@ -5,14 +5,17 @@ import json
 
 import pytest
 
-from edge_core import live, settings
+from edge_core import live, live_kiosks, settings
 from edge_core.events import PresenceWindow
 from edge_core.store import database, series
+from kiosk.devices.board import Board
+from kiosk.devices.door import Door
 from sync.live import Live, is_within
 
 END = 1_905_592_500.0  # 2030-05-21 13:15 in Paris, the end of a window
 BUSY = {"at": END, "seconds": 300, "around": 40}
 QUEUE = {"at": END, "seconds": 300, "place": "Café", "people": 25}
+STATE = {"at": END, "screen": "alive", "devices": {"printer": "paper"}}
 HELP = {"at": END, "called": END, "answered": {}}
 
 
@@ -161,6 +164,9 @@ def test_what_makes_no_sense_is_refused(kiosk, payload):
 @pytest.mark.parametrize(("what", "word", "wrong"), [
     ("queue", QUEUE, {"place": ""}), ("queue", QUEUE, {"place": "a\nb"}), ("queue", QUEUE, {"people": 3}),
     ("help", HELP, {"answered": [1]}), ("help", HELP, {"answered": {"x" * 65: END}}), ("help", HELP, {"called": "now"}),
+    ("kiosk", STATE, {"screen": "lit"}), ("kiosk", STATE, {"devices": [1]}),
+    ("kiosk", STATE, {"devices": {"a\n": "b"}}), ("kiosk", STATE, {"devices": {"printer": 1}}),
+    ("kiosk", STATE, {"devices": {str(n): "ready" for n in range(17)}}),
     ("help", HELP, {"answered": {str(n): END for n in range(65)}}), ("help", HELP, {"answered": {"k": END + 1e6}}),
 ])  # fmt: skip
 def test_each_kind_is_judged_by_its_own_rules(what, word, wrong):
@@ -207,3 +213,38 @@ def test_a_call_reaches_the_desk_and_its_answer_the_kiosk(gateway, kiosk):
     assert live.calls(kiosk.settings, END + 62) == {}
     live.call(kiosk.settings, END)
     assert live.calls(kiosk.settings, END + 1801) == {}
+
+
+def test_a_kiosk_says_how_it_is_and_the_others_show_it(tmp_path, kiosk):
+    """Its page's sign of life and its devices' states; again each minute; missed when it says nothing, for a day."""
+    other = Device(tmp_path / "other", "kiosk-2", "[kiosk]\nscreen = true\n")
+    run = other.settings.run_dir
+    run.mkdir(parents=True)
+    board = Board()
+    board.tell("printer", state="paper")
+    board.tell("screen", state="lit")
+    door = Door(other.settings.devices_socket, board)
+    door.start()
+    try:
+        assert other.tend()["kiosk"] == {"at": other.now, "screen": "silent", "devices": {"printer": "paper"}}
+        (run / "kiosk.heartbeat").touch()
+        board.tell("printer", state="ready")
+        assert "kiosk" not in other.tend(2)  # it looks each ten seconds
+        said = other.tend(10)["kiosk"]
+        assert (said["screen"], said["devices"]) == ("alive", {"printer": "ready"})
+        assert "kiosk" not in other.tend(10)
+        assert "kiosk" in other.tend(60)
+    finally:
+        door.shutdown()
+        door.server_close()
+    assert "kiosk" not in kiosk.tend()  # a device without a screen
+    assert kiosk.live.hear("kiosk", "kiosk-2", json.dumps({**said, "at": kiosk.now}).encode())
+    kiosk.tend()
+    assert live_kiosks.others(kiosk.settings, kiosk.now) == [
+        live_kiosks.Kiosk("kiosk-2", up=True, screen="alive", devices={"printer": "ready"}, at=kiosk.now - 2)
+    ]
+    kiosk.tend(7200)
+    assert [each.up for each in live_kiosks.others(kiosk.settings, kiosk.now)] == [False]
+    kiosk.tend(86400)
+    assert live_kiosks.others(kiosk.settings, kiosk.now) == []
+    other.store.close()
