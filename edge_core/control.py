@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 LONGEST = 4096
 """Bytes of the longest request; an answer may be longer."""
+PAGE = 200
+"""Sessions of an answer to `page`; one to `status` tells all, one to `counts` none."""
 _LONGEST_ANSWER = 16 * 1024 * 1024
 
 

@@ -53,8 +53,20 @@ def rows(settings: Settings) -> list[Row]:
     now = clock.now()
     with closing(database.open_edge(settings.edge_db)) as connection:
         recorded, held = usage.load(connection), grants.active(connection, now)
-    answer = control.ask(settings.agent_socket, {"op": "status"}) or {}
-    live = {row["mac"]: row for row in answer.get("sessions", [])}
+    return _rows(held, recorded, control.ask(settings.agent_socket, {"op": "status"}), now)
+
+
+def first(settings: Settings) -> list[Row]:
+    """Return the first `control.PAGE` sessions that hold, at a cost that doesn't grow with the park."""
+    now = clock.now()
+    with closing(database.open_edge(settings.edge_db)) as connection:
+        held = grants.active(connection, now, control.PAGE)
+        recorded = {grant.id: usage.of_grant(connection, grant.id) for grant in held}
+    return _rows(held, recorded, control.ask(settings.agent_socket, {"op": "page"}), now)
+
+
+def _rows(held: list[Grant], recorded: dict[int, usage.Usage], answer: dict[str, Any] | None, now: float) -> list[Row]:
+    live = {row["mac"]: row for row in (answer or {}).get("sessions", [])}
     return [_row(grant, live.get(grant.mac), recorded.get(grant.id, usage.Usage()), now) for grant in held]
 
 
@@ -121,11 +133,9 @@ def _row(grant: Grant, live: dict[str, Any] | None, recorded: usage.Usage, now: 
     return Row(grant.mac, address, grant.session, grant.plan, round(grant.remaining(now)), up, down, grant.zone)
 
 
-def summary(settings: Settings) -> dict[str, Any]:
-    """Return how many sessions hold now, and their traffic."""
-    found = rows(settings)
-    return {
-        "active": len(found),
-        "up_bytes": sum(row.up_bytes for row in found),
-        "down_bytes": sum(row.down_bytes for row in found),
-    }
+def summary(settings: Settings, answer: dict[str, Any]) -> dict[str, Any]:
+    """Return how many sessions hold now, and their traffic: as the agent's answer has it, or as it wrote it down."""
+    with closing(database.open_edge(settings.edge_db)) as connection:
+        count, *recorded = usage.of_active(connection, clock.now())
+    up_bytes, down_bytes = answer.get("traffic") or recorded
+    return {"active": count, "up_bytes": up_bytes, "down_bytes": down_bytes}

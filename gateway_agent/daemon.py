@@ -11,9 +11,10 @@ import socket
 import sys
 from collections import Counter
 from contextlib import suppress
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from edge_core import clock, gateway_key, logs, netlink, notify
+from edge_core import clock, control, gateway_key, logs, netlink, notify
 from edge_core.errors import ConfigurationError, NetworkError, ParvisError
 from edge_core.settings import load, require_gateway
 from edge_core.store import database, followed, site
@@ -81,7 +82,13 @@ class Agent:
         """Steps that failed, by name."""
         self._control = Control(
             settings.agent_socket,
-            {"nudge": self._nudged, "status": self._status, "alive": lambda: {"ok": True}},
+            {
+                "nudge": self._nudged,
+                "status": self._status,
+                "page": lambda: self._status(control.PAGE),
+                "counts": lambda: self._status(0),
+                "alive": lambda: {"ok": True},
+            },
             self._selector,
         )
         self._selector.register(self._accounting, selectors.EVENT_READ, self._accounting.follow)
@@ -240,11 +247,11 @@ class Agent:
             return {"ok": True}
         return {"ok": False, "reason": "the kernel or the store refused; see the agent's log"}
 
-    def _status(self) -> dict[str, Any]:
-        now, addresses = clock.now(), self._enforcement.addresses()
-        sessions = []
-        for grant in self._enforcement.active:
-            used = self._accounting.total(grant.id)
+    def _status(self, most: int | None = None) -> dict[str, Any]:
+        """Return all counts, and the first `most` sessions; None is all of them: megabytes at a full park."""
+        now, addresses, active = clock.now(), self._enforcement.addresses(), self._enforcement.active
+        sessions, totals = [], [self._accounting.total(grant.id) for grant in active]
+        for grant, used in zip(islice(active, most), totals, strict=False):
             row = {"mac": grant.mac, "address": addresses.get(grant.mac), "remaining": round(grant.remaining(now))}
             used_up = {"up_bytes": used.up_bytes, "down_bytes": used.down_bytes}
             sessions.append({**row, "zone": grant.zone, **used_up})
@@ -253,7 +260,7 @@ class Agent:
             "ok": True,
             "guests": sum(zone["guests"] for zone in zones.values()),
             "online": sum(zone["online"] for zone in zones.values()),
-            "grants": len(sessions),
+            "grants": len(active),
             "zones": zones,
             "failures": sum(self.failures.values()),
             "refused": self._control.refused + self._places.refused,
@@ -262,6 +269,7 @@ class Agent:
             "told": self._counting.told,
             "stations": self._stations.counts(),
             "sessions": sessions,
+            "traffic": [sum(used.up_bytes for used in totals), sum(used.down_bytes for used in totals)],
         }
 
     def _dropped(self) -> dict[str, int]:

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 routes = Blueprint("page", __name__)
 EXTENSION = "parvis-device"
-_SHOWN = 200
 DONE = N_("Done.")
 _STATES = (N_("new"), N_("used"), N_("over"), N_("late"), N_("revoked"))
 
@@ -108,14 +107,14 @@ def _try(do: Callable[[], object], place: str) -> Answer:
 def _now() -> dict[str, Any]:
     reading = device().gauge.read()
     try:
-        found = sessions.rows(device().settings)
+        found = sessions.first(device().settings)
     except ParvisError:
         found = []
     points = device().history.points()
     return {
         "reading": reading,
-        "sessions": found[:_SHOWN],
-        "more": max(0, len(found) - _SHOWN),
+        "sessions": found,
+        "more": max(0, reading.facts["sessions"]["active"] - len(found)) if reading else 0,
         "charts": _charts(points),
         "settings": device().settings,
         "now": clock.now(),

@@ -73,7 +73,7 @@ def gather(settings: Settings) -> dict[str, Any]:
     """Return what `parvis status --json` prints."""
     with closing(database.open_edge(settings.edge_db)) as connection:
         epoch, account = outbox.epoch(connection), outbox.account(connection)
-    answer = control.ask(settings.agent_socket, {"op": "status"}) or {}
+    answer = control.ask(settings.agent_socket, {"op": "counts"}) or {}
     return {
         "version": __version__,
         "site": settings.site.id,
@@ -81,7 +81,7 @@ def gather(settings: Settings) -> dict[str, Any]:
         "agent": bool(answer.get("ok")),
         "guests": {"present": answer.get("guests", 0), "online": answer.get("online", 0)},
         "zones": answer.get("zones", {}),
-        "sessions": sessions.summary(settings),
+        "sessions": sessions.summary(settings, answer),
         "content": Replica(settings.content_db).version(),
         "epoch": epoch,
         "gateways": {

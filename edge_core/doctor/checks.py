@@ -71,7 +71,7 @@ def interfaces(settings: Settings) -> Finding:
 
 def agent(settings: Settings) -> Finding:
     """The agent answers on its socket."""
-    status = control.ask(settings.agent_socket, {"op": "status"})
+    status = control.ask(settings.agent_socket, {"op": "counts"})
     if status and status.get("ok"):
         return Finding("agent", "ok", f"{status.get('online', 0)} of {status.get('guests', 0)} guests are online")
     return Finding(

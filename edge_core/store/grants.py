@@ -181,10 +181,10 @@ def by_holder(connection: sqlite3.Connection, holder: str, now: float) -> list[G
     return [Grant(*row) for row in rows]
 
 
-def active(connection: sqlite3.Connection, now: float) -> list[Grant]:
-    """Return the grants that hold at `now`."""
+def active(connection: sqlite3.Connection, now: float, most: int = -1) -> list[Grant]:
+    """Return the grants that hold at `now`, the oldest first, all of them or `most`."""
     rows = connection.execute(
-        f"SELECT {_COLUMNS} FROM grants WHERE ended_at IS NULL AND expires_at > ? ORDER BY id", [now]
+        f"SELECT {_COLUMNS} FROM grants WHERE ended_at IS NULL AND expires_at > ? ORDER BY id LIMIT ?", [now, most]
     )
     return [Grant(*row) for row in rows]
 

@@ -49,6 +49,16 @@ def of_grant(connection: sqlite3.Connection, grant: int) -> Usage:
     return Usage(*row) if row else Usage()
 
 
+def of_active(connection: sqlite3.Connection, now: float) -> tuple[int, int, int]:
+    """Return how many grants hold, and the bytes that they sent and received, as recorded last."""
+    row = connection.execute(
+        "SELECT count(*), coalesce(sum(up_bytes), 0), coalesce(sum(down_bytes), 0) FROM grants"
+        " LEFT JOIN usage ON grant_id = grants.id WHERE ended_at IS NULL AND expires_at > ?",
+        [now],
+    ).fetchone()
+    return int(row[0]), int(row[1]), int(row[2])
+
+
 def of_holder(connection: sqlite3.Connection, holder: str) -> int:
     """Return the bytes that all grants of a holder have used, in both directions."""
     row = connection.execute(

@@ -128,7 +128,7 @@ class Lane:
                     for number in range(grants)
                 ],
             )
-        self._lease(settings, grants)
+        self.lease(settings, grants)
         self.run(*_PYTHON, "gateway_agent", "setup", "--config", str(settings.source))
         self.start_agent(settings)
         return settings
@@ -137,7 +137,7 @@ class Lane:
         """Start the whole product by its own command, with leases for all guests and no grant."""
         settings = self.settings()
         settings.leases_file.parent.mkdir(parents=True, exist_ok=True)
-        self._lease(settings, devices)
+        self.lease(settings, devices)
         words = [*_PYTHON, "edge_core.cli", "run", "gateway", "--config", str(settings.source)]
         self.processes.start("whole", words, place="gateway")
         end = time.monotonic() + 60
@@ -173,7 +173,8 @@ class Lane:
         return load(path)
 
     @staticmethod
-    def _lease(settings: Settings, devices: int) -> None:
+    def lease(settings: Settings, devices: int) -> None:
+        """Write leases of so many guests where dnsmasq would."""
         end = int(clock.now()) + 36_000
         leases = "".join(f"{end} {mac_of(number)} {address_of(number)} * *\n" for number in range(devices))
         settings.leases_file.write_text(leases, encoding="ascii")

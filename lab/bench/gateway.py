@@ -51,7 +51,7 @@ def figures() -> list[Figure]:
     if not shutil.which("iperf3"):
         print("bench: apt install iperf3, and for the peer opennds and iptables", file=sys.stderr)
         return []
-    with tempfile.TemporaryDirectory(prefix="parvis-bench-", dir="/var/tmp") as name, _room_for_neighbours():
+    with tempfile.TemporaryDirectory(prefix="parvis-bench-", dir="/var/tmp") as name, room_for_neighbours():
         folder, found = Path(name), []
         for part in _PARTS:
             file = folder / f"{part}.json"
@@ -249,7 +249,7 @@ def _storm(lane: Lane, gateway: psutil.Process, *words: object) -> tuple[dict[st
 
 
 @contextmanager
-def _room_for_neighbours() -> Iterator[None]:
+def room_for_neighbours() -> Iterator[None]:
     """Raise the machine's limits of its neighbour table, which no namespace has of its own, for as long as we run."""
     files = [_NEIGHBOURS / f"gc_thresh{number}" for number in (3, 2, 1)]
     before = [file.read_text(encoding="ascii") for file in files]

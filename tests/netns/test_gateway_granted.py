@@ -165,6 +165,10 @@ def test_status_tells_guests_and_sessions(zone, guest):
     assert 590 <= row["remaining"] <= 600
     status = control.ask(zone.settings.agent_socket, {"op": "status"})
     assert status["guests"] >= 1 <= status["online"] <= status["grants"]
+    counts, page = (control.ask(zone.settings.agent_socket, {"op": op}) for op in ("counts", "page"))
+    assert (counts["sessions"], counts["grants"]) == ([], status["grants"])
+    assert counts["traffic"][1] >= row["down_bytes"]
+    assert guest.mac in {each["mac"] for each in page["sessions"]}
 
 
 @pytest.mark.parametrize(

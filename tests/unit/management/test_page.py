@@ -4,14 +4,15 @@
 import re
 from contextlib import closing
 
+import argon2
 import pytest
 from click.testing import CliRunner
 
-from edge_core import clock
+from edge_core import clock, sessions
 from edge_core.cli import main as cli
 from edge_core.errors import ParvisError
 from edge_core.settings import load
-from edge_core.store import database, followed, grants
+from edge_core.store import database, followed, grants, usage
 from edge_core.web import charts
 from management import batches, keeper
 from management.app import create_app
@@ -246,3 +247,28 @@ def busy_reading(gateway):
 
     first = readings.take(gateway, 0.0)
     return lambda at, counted: replace(first, taken=at, uplink_bytes=counted)
+
+
+def test_a_full_park_costs_a_page_no_more_than_its_first_sessions(inside, gateway):
+    """Two hundred are shown, the others are counted, and their traffic as it was written down."""
+    now = clock.now()
+    with closing(database.open_edge(gateway.edge_db)) as edge, database.write(edge):
+        words = "INSERT INTO grants (session, mac, plan, created_at, expires_at) VALUES (?, ?, 'free', ?, ?)"
+        edge.executemany(words, [(f"{n:036d}", f"02:51:00:00:{n >> 8:02x}:{n & 255:02x}", now, now + 3600)
+                                 for n in range(300)])  # fmt: skip
+        usage.record(edge, [(grant.id, usage.Usage(2, 1, 3, 1)) for grant in grants.active(edge, now)], now)
+    text = inside.get("/").text
+    assert text.count('class="actions"') == 200
+    assert "Sessions <small>301</small>" in text
+    assert sessions.summary(gateway, {}) == {"active": 301, "up_bytes": 602, "down_bytes": 903}
+    assert sessions.summary(gateway, {"traffic": [5, 6]})["down_bytes"] == 6
+
+
+def test_a_sign_in_takes_little_memory_and_an_older_password_holds():
+    """Twelve at once fit beside the page into the unit's limit; what was kept with other settings is still right."""
+    found = argon2.extract_parameters(keeper.passwords.make("x"))
+    assert found.memory_cost <= 8 * 1024
+    assert found.memory_cost * found.time_cost >= 7 * 1024 * 5, "weaker than what OWASP holds for enough"
+    older = argon2.PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1).hash(PASSWORD)
+    assert keeper.passwords.check(older, PASSWORD)
+    assert not keeper.passwords.check(older, "another")
