@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
@@ -59,12 +60,8 @@ def site(settings, keep_logs, tmp_path_factory):
             provision.site(first.folder, "gateway", values)
             run = provision.play(first)
             with guest.here(one, first.folder, folder / "ca.pem") as phone:
-                yield SimpleNamespace(
-                    both=(first, second),
-                    run=run,
-                    guest=phone,
-                    again=lambda: provision.play(first, "-e", "parvis_serial=2"),
-                )
+                play = partial(provision.play, first)
+                yield SimpleNamespace(both=(first, second), run=run, guest=phone, play=play)
             keep_logs(first)
             keep_logs(second)
 
@@ -126,15 +123,6 @@ def test_two_blank_machines_become_a_pair(site):
         assert any(text.startswith(words) for _, text in says(box).pair), says(box).pair
 
 
-def test_a_second_run_changes_nothing(site):
-    """Neither of the two, and the addresses stay where they are."""
-    active, _ = settled(site)
-    again = site.play("-e", "parvis_serial=2")  # both at once
-    assert again.code == 0, again.text[-4000:]
-    assert set(again.changes.values()) == {0}, again.text[-4000:]
-    assert has_addresses(active)
-
-
 def test_keepalived_has_only_what_it_needs(site):
     """It runs as a user of its own kind with two capabilities, in a sandbox that lets it move addresses and no more."""
     for box in site.both:
@@ -185,3 +173,12 @@ def test_the_power_of_the_active_one_is_cut(site):
     assert any("nobody would take over" in text for text in down), says(other).pair
     active.run("ip link set site0 up; ip link set lan0 up")
     assert settled(site)[0] is other
+
+
+def test_a_second_run_changes_nothing(site):
+    """Neither of the two, and the addresses stay where they are."""
+    active, _ = settled(site)
+    again = site.play("-e", "parvis_serial=2")  # both at once
+    assert again.code == 0, again.text[-4000:]
+    assert set(again.changes.values()) == {0}, again.text[-4000:]
+    assert has_addresses(active)
