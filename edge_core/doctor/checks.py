@@ -64,7 +64,12 @@ def interfaces(settings: Settings) -> Finding:
                 f"There are: {there}.",
             )
         if (folder / "operstate").read_text(encoding="ascii").strip() == "down":
-            return Finding("interfaces", "warning", f"{name} is down", "Check the cable, or the access point.")
+            return Finding(
+                "interfaces",
+                "warning",
+                f"{name} is down",
+                "Check the cable, and that what is at its other end has power.",
+            )
     names = ", ".join(zone.interface for zone in settings.zones)
     return Finding("interfaces", "ok", f"{names} (guests) and {settings.wan.interface} are up")
 
@@ -92,7 +97,12 @@ def store(settings: Settings) -> Finding:
     connection.close()
     words = f"created {account.created} = acked {account.acked} + pending {account.pending} + dropped {account.dropped}"
     if not account.balanced:
-        return Finding("store", "failed", f"the loss account does not balance: {words}", "Send a support bundle.")
+        return Finding(
+            "store",
+            "failed",
+            f"the loss account does not balance: {words}",
+            "Nothing has to be done at once; send the file that `parvis support-bundle` writes.",
+        )
     return Finding("store", "ok", words)
 
 
@@ -104,7 +114,8 @@ def disk(settings: Settings) -> Finding:
         return Finding("disk", "failed", f"{settings.device.state_dir}: {error.strerror}", "Check [device] state_dir.")
     free = f"{usage.free / 1e6:.0f} MB free"
     if usage.free < 50e6:
-        return Finding("disk", "failed", free, "Free some: below 50 MB new requests may have to be refused.")
+        remedy = "Free some (journalctl --vacuum-size=50M; apt clean): below 50 MB new requests may be refused."
+        return Finding("disk", "failed", free, remedy)
     return Finding("disk", "ok", free)
 
 
@@ -127,7 +138,7 @@ def root_(_: Settings) -> Finding:
 def portal(settings: Settings) -> Finding:
     """The portal answers what every phone may ask it (RFC 8908)."""
     addresses = roles.portal_addresses(settings)
-    remedy = "Start `parvis run gateway`."
+    remedy = "Start `parvis run gateway` (or parvis.target); if it was: parvis logs --process portal."
     if not addresses:
         return Finding("portal", "failed", "it has no address to answer on", "Set [lan] ipv4.")
     return _serves("portal", addresses[0], settings.portal.port, "/api/captive", remedy)
@@ -135,7 +146,9 @@ def portal(settings: Settings) -> Finding:
 
 def kiosk(settings: Settings) -> Finding:
     """The kiosk answers a request for its health."""
-    return _serves("kiosk", settings.kiosk.bind, settings.kiosk.port, "/health", "Start `parvis run kiosk`.")
+    return _serves(
+        "kiosk", settings.kiosk.bind, settings.kiosk.port, "/health", "Start `parvis run kiosk` (or parvis.target)."
+    )
 
 
 def mqtt(settings: Settings) -> Finding:
@@ -156,7 +169,9 @@ def content(settings: Settings) -> Finding:
         "content",
         "warning",
         "there is no content yet",
-        remedy if not settings.content.url else "It is fetched at start; see the log of sync.",
+        remedy
+        if not settings.content.url
+        else "It is fetched again and again: `parvis logs --process sync` says what is in the way.",
     )
 
 
@@ -184,7 +199,7 @@ def time_(_: Settings) -> Finding:
         "clock",
         "warning",
         "not synchronised",
-        "Events are dated again by the platform. Is systemd-timesyncd there, and a time server within reach?",
+        "Events say so, and the platform dates them again. Is systemd-timesyncd there, and a time server within reach?",
     )
 
 
@@ -198,7 +213,8 @@ def _serves(check: str, address: str, port: int, path: str, remedy: str) -> Find
     finally:
         connection.close()
     if status != http.HTTPStatus.OK:
-        return Finding(check, "failed", f"{address}, port {port}: answers with {status}", "See its log.")
+        seen = f"{address}, port {port}: answers with {status}"
+        return Finding(check, "failed", seen, f"See why: parvis logs --process {check}")
     return Finding(check, "ok", f"answers on {address}, port {port}")
 
 

@@ -17,7 +17,7 @@ _WELL = frozenset({"ready", "printing", "taken"})
 _STATES = {
     "absent": (
         "is not plugged in",
-        "Plug it in, switch it on. `udevadm info DEVICE` shows its PARVIS_ROLE.",
+        "Plug it in, switch it on. If it is: `udevadm info /dev/…` shows no PARVIS_ROLE where its model is unknown.",
     ),
     "paper": ("has no paper", "Put in a new roll, the printed side as the last one; what waits is printed by itself."),
     "cover": ("has its cover open", "Close it until it clicks."),
@@ -26,7 +26,10 @@ _STATES = {
     "denied": ("may not be opened", "Install systemd/udev/70-parvis.rules, then: udevadm trigger."),
     "in_use": ("is held by another program", "End that program, or reboot."),
     "refused": ("is a keyboard that nobody knows: it types nothing", "Unplug it. Who plugged it in?"),
-    "rejected": ("was refused", "See the log of parvis-stick: the signature, the version, or the file system."),
+    "rejected": (
+        "was refused",
+        "`journalctl -u parvis-stick` says which: the signature, the version, or the file system.",
+    ),
 }
 
 
@@ -34,7 +37,9 @@ def checks(settings: Settings) -> list[Finding]:
     """Return a finding for the service, each role that is expected or was seen, and the screen."""
     answer = control.ask(settings.devices_socket, {"op": "state"})
     if not answer or not answer.get("ok"):
-        remedy = "Start `parvis run kiosk` (or parvis-devices.service); its log says why it ended."
+        remedy = (
+            "Start `parvis run kiosk` (or parvis-devices.service); `journalctl -u parvis-devices` says why it ended."
+        )
         return [Finding("devices", "failed", f"nobody answers on {settings.devices_socket}", remedy), screen(settings)]
     told = {str(role): state for role, state in answer["devices"].items() if role != "screen"}
     roles = [*dict.fromkeys([*settings.kiosk.devices, *sorted(told)])]
@@ -51,10 +56,14 @@ def device(role: str, told: dict[str, Any], settings: Settings) -> Finding:
     where = f" ({name})" if name else ""
     if state in _WELL:
         return Finding(role, "ok", f"{state}{where}")
-    seen, remedy = _STATES.get(state, (f"is in an unknown state, {state!r}", "See the log of parvis-devices."))
+    seen, remedy = _STATES.get(
+        state, (f"is in an unknown state, {state!r}", "`journalctl -u parvis-devices` says what it saw.")
+    )
     expected = role in settings.kiosk.devices
     if state == "absent" and not expected:
-        return Finding(role, "ok", f"was unplugged{where}; [kiosk] devices doesn't expect it")
+        # What was there once has left its name; the printer's state is told from the start on.
+        seen = f"was unplugged{where}" if name else "is not plugged in"
+        return Finding(role, "ok", f"{seen}; [kiosk] devices doesn't expect it")
     return Finding(role, "failed" if expected else "warning", f"{seen}{where}", remedy)
 
 

@@ -34,7 +34,12 @@ def checks(settings: Settings) -> list[Finding]:
 def _role(settings: Settings) -> Finding:
     answer = control.ask(settings.advertiser_socket, {"op": "status"}) or {}
     if "active" not in answer:
-        return Finding(_NAME, "failed", "the advertiser doesn't say who is active", "Start `parvis run gateway`.")
+        return Finding(
+            _NAME,
+            "failed",
+            "the advertiser doesn't say who is active",
+            "Start `parvis run gateway` (or parvis.target).",
+        )
     addresses = ", ".join(str(zone.ipv4.ip) for zone in settings.zones)
     if answer["active"]:
         return Finding(_NAME, "ok", f"this gateway is the active one: it has {addresses}")
@@ -45,7 +50,9 @@ def _fitness(settings: Settings) -> Finding:
     try:
         weight = int((settings.run_dir / "ha-weight").read_text(encoding="ascii"))
     except (OSError, ValueError):
-        return Finding(_NAME, "failed", "nobody says how fit this gateway is", "Start `parvis run gateway`.")
+        return Finding(
+            _NAME, "failed", "nobody says how fit this gateway is", "Start `parvis run gateway` (or parvis.target)."
+        )
     if weight == 0:
         return Finding(_NAME, "ok", "it is fit: agent and portal answer")
     remedy = "The other takes over where it is fitter. See the checks of agent, portal and uplink."

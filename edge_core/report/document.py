@@ -26,6 +26,7 @@ _WORDS = 20
 _NAMES = {
     "room": N_("Meeting rooms"), "desk": N_("Desks"), "lunch": N_("Meals"), "bike": N_("Bikes"), "ad": N_("Small ads"),
     "message": N_("Messages"), "event": N_("Seats at events"), "other": N_("Other requests"),
+    "main": N_("The park’s WiFi"),
     "good": N_("Satisfied"), "fair": N_("Neither nor"), "poor": N_("Not satisfied"),
 }  # fmt: skip
 """What people call the contract's words."""
@@ -45,7 +46,7 @@ def html(figures: Figures, *, name: str, since: float, until: float, code: str =
     )
     env.install_gettext_callables(language.gettext, language.ngettext, newstyle=True)  # type: ignore[attr-defined]
     first, last = dates.here(since), dates.here(until - 1)
-    hours = [(f"{hour} h", figures.by_hour.get(hour, 0.0)) for hour in range(6, 23)] if figures.by_hour else []
+    hours = [(str(hour), figures.by_hour.get(hour, 0.0)) for hour in range(6, 23)] if figures.by_hour else []
     places = sorted(figures.by_place.items(), key=lambda each: -each[1][0])
     return env.get_template("report.html").render(
         figures=figures,

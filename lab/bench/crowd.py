@@ -25,6 +25,7 @@ import psutil
 from edge_core import clock, control, settings
 from edge_core.events import SessionStarted
 from edge_core.store import database, outbox
+from lab.bench import legal
 from lab.bench.cells import cell, unit_environment
 from lab.bench.figures import Figure, median
 from lab.bench.forwarding import Lane, address_of, mac_of, opened
@@ -265,7 +266,7 @@ def _ask(
 
 
 _PARTS: dict[str, Callable[[Path], list[Figure]]] = {
-    "agent": _agent, "dnsmasq": _dnsmasq, "sync": _sync, "page": _page,
+    "agent": _agent, "dnsmasq": _dnsmasq, "sync": _sync, "page": _page, "legal": legal.measure,
 }  # fmt: skip
 
 if __name__ == "__main__":

@@ -61,6 +61,14 @@ def test_what_nobody_expects_may_be_away(settings, board):
     assert told(settings)["stick"].state == "ok"
 
 
+def test_what_never_was_there_was_not_unplugged(settings, board):
+    """A kiosk without a printer has none; one whose printer went is told which it was."""
+    board.tell("printer", state="absent")
+    assert told(settings)["printer"].seen.startswith("is not plugged in;")
+    board.tell("printer", state="absent", label="Fictive Printer", node="/dev/usb/lp9")
+    assert told(settings)["printer"].seen.startswith("was unplugged (Fictive Printer /dev/usb/lp9);")
+
+
 def test_the_service_is_away(settings):
     """Nobody answers: said once, with what to start."""
     found = told(settings, "scanner")
