@@ -59,3 +59,4 @@ def test_easy_french_falls_back_to_french():
     assert easy.ngettext("%(num)d floor", "%(num)d floors", 2) == french.ngettext("%(num)d floor", "%(num)d floors", 2)
     assert easy.gettext("What can we do for you?") == "Que voulez-vous faire ?"
     assert french.gettext("What can we do for you?") != "Que voulez-vous faire ?"
+    assert (easy.gettext("Confirmed"), easy.gettext("Provisional")) == ("C’est sûr", "Ce n’est pas encore sûr")
