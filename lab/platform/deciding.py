@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from lab.platform import leasing, quotas, replies, store
+from lab.platform import ingest, leasing, quotas, replies, store
 
 if TYPE_CHECKING:
     from lab.platform.store import Connection
@@ -44,15 +44,7 @@ def in_time(connection: Connection, ways: Ways, now: float) -> set[int]:
     if not due and not waiting:
         return set()
     with store.transaction(connection):
-        _lock_devices(connection, {device for _, device in due} | {device for _, device, _, _ in waiting})
+        ingest.lock_devices(connection, {device for _, device in due} | {device for _, device, _, _ in waiting})
         quotas.lock(connection, *(quota for quota, _ in due), *(quota for _, _, quota, _ in waiting))
         devices = replies.accept_waiting(connection, [request for request, *_ in waiting], now)
         return devices | leasing.turn(connection, due, now, ways.term)
-
-
-def _lock_devices(connection: Connection, wanted: set[int]) -> None:
-    """Keep other consumers away from devices: what they promise, and the numbers of their replies, is ours to write."""
-    marks = ", ".join(map(str, wanted))
-    rows = connection.execute(f"SELECT site, name, id FROM devices WHERE id IN ({marks})").fetchall()
-    for _, _, device in sorted(map(tuple, rows)):  # by bytes, as `ingest.device_ids`; a database may order otherwise
-        connection.execute("UPDATE devices SET replied = replied WHERE id = ?", [device])

@@ -38,6 +38,14 @@ def device_ids(connection: Connection, names: set[tuple[str, str]], now: float) 
     return {(row[1], row[2]): int(row[0]) for row in found}
 
 
+def lock_devices(connection: Connection, wanted: set[int]) -> None:
+    """Keep other consumers away from devices: their streams and leases, and the numbers of their replies, are ours."""
+    marks = ", ".join(map(str, wanted))
+    rows = connection.execute(f"SELECT site, name, id FROM devices WHERE id IN ({marks})").fetchall()
+    for _, _, device in sorted(map(tuple, rows)):  # by bytes, as `device_ids`; a database may order otherwise
+        connection.execute("UPDATE devices SET replied = replied WHERE id = ?", [device])
+
+
 def stream_id(connection: Connection, device: int, epoch: str) -> int:
     """Return the row of one epoch of a device, made when it is first heard of."""
     return stream_ids(connection, {(device, epoch)})[device, epoch]
@@ -57,7 +65,8 @@ def apply(connection: Connection, told: Sequence[tuple[int, Event]]) -> set[int]
     """
     streams = stream_ids(connection, {(device, event.epoch) for device, event in told})
     placed = [(streams[device, event.epoch], event) for device, event in told]
-    rows = [_row(stream, event) for stream, event in placed]
+    told = _without_pruned(connection, streams, told)
+    rows = [_row(streams[device, event.epoch], event) for device, event in told]
     tail = f"{_ONCE} RETURNING stream, type"
     new = Counter((row[0], row[1]) for row in store.write_returning(connection, "events", _COLUMNS, rows, tail))
     _count(connection, streams, placed, new)
@@ -70,6 +79,16 @@ def apply(connection: Connection, told: Sequence[tuple[int, Event]]) -> set[int]
         projections.apply(connection, name, group)
     _learn_clock(connection, told)
     return set(streams.values())
+
+
+def _without_pruned(
+    connection: Connection, streams: dict[tuple[int, str], int], told: Sequence[tuple[int, Event]]
+) -> Sequence[tuple[int, Event]]:
+    """Leave out what `retention` has deleted and comes again."""
+    marks = ", ".join(map(str, streams.values()))
+    rows = connection.execute(f"SELECT id, pruned FROM streams WHERE id IN ({marks}) AND pruned > 0").fetchall()
+    pruned = {row[0]: row[1] for row in rows}
+    return [(device, e) for device, e in told if e.seq > pruned.get(streams[device, e.epoch], 0)] if pruned else told
 
 
 def _count(
@@ -119,7 +138,7 @@ def _note_conflicts(connection: Connection, stream: int, group: Sequence[Event])
         "SELECT seq, id FROM events WHERE stream = ? AND seq BETWEEN ? AND ?", [stream, min(seqs), max(seqs)]
     )
     held = {row[0]: row[1] for row in found.fetchall()}
-    conflicts = sum(held.get(event.seq) != event.id for event in group)
+    conflicts = sum(held.get(event.seq, event.id) != event.id for event in group)
     if conflicts:
         connection.execute("UPDATE streams SET conflicts = conflicts + ? WHERE id = ?", [conflicts, stream])
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-VERSION = 5
+VERSION = 6
 _ROWS = 200  # of at most ten values: SQLite takes 32,766 in a statement
 _TABLES = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
@@ -29,10 +29,12 @@ CREATE TABLE devices (
 CREATE TABLE streams (
     id INTEGER PRIMARY KEY, device INTEGER NOT NULL REFERENCES devices (id), epoch TEXT NOT NULL,
     online INTEGER NOT NULL DEFAULT 0,
-    acked INTEGER NOT NULL DEFAULT 0, oldest INTEGER NOT NULL DEFAULT 0, received INTEGER NOT NULL DEFAULT 0,
+    acked INTEGER NOT NULL DEFAULT 0, oldest INTEGER NOT NULL DEFAULT 0, pruned INTEGER NOT NULL DEFAULT 0,
+    received INTEGER NOT NULL DEFAULT 0,
     duplicates INTEGER NOT NULL DEFAULT 0, conflicts INTEGER NOT NULL DEFAULT 0, UNIQUE (device, epoch)
 ) STRICT;
--- The rowid is the order of arrival.
+-- The rowid is the order of arrival; `arrivals` has the last one before each day, for `retention`.
+CREATE TABLE arrivals (day INTEGER PRIMARY KEY, n INTEGER NOT NULL) STRICT;
 CREATE TABLE events (
     n INTEGER PRIMARY KEY, stream INTEGER NOT NULL, seq INTEGER NOT NULL, id TEXT NOT NULL, class TEXT NOT NULL,
     type TEXT NOT NULL, at REAL NOT NULL, boot TEXT NOT NULL, monotonic REAL NOT NULL, synchronised INTEGER NOT NULL,

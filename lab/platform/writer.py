@@ -10,7 +10,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from lab.platform import deciding, intake, leasing, replies, store, wishes
+from lab.platform import deciding, intake, leasing, replies, retention, store, wishes
 from lab.platform.deciding import Ways
 from lab.platform.inbox import Decision, Inbox, Message
 from lab.platform.intake import Intake, Work, settle
@@ -40,13 +40,14 @@ class Writer(threading.Thread):
         *,
         accept: bool,
         term: float = leasing.TERM,
+        keep_days: int = 0,
     ) -> None:
         super().__init__(name="writer", daemon=True)
         self._connection = connection
         self._intake = Intake(contract)
         self._inbox = inbox
         self._publish = publish
-        self._ways = Ways(accept, term)
+        self._ways, self._keep_days = Ways(accept, term), keep_days
         self._ending = threading.Event()
         self._resend_at = 0.0
         self._greeting = threading.Event()
@@ -94,6 +95,8 @@ class Writer(threading.Thread):
             self._resend_at = time.monotonic() + RESEND_INTERVAL
             with suppress(store.AgainError):  # what is due stays due; the batch is committed, and must not come again
                 deciding.in_time(self._connection, self._ways, time.time())
+                if self._keep_days:
+                    retention.prune(self._connection, time.time(), self._keep_days)
             for device in replies.waiting_devices(self._connection):
                 self._send_replies(device)
 
