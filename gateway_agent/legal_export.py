@@ -106,10 +106,20 @@ def read(path: Path, key: PrivateKey, by: str) -> Opened:
 
 
 def _joined(rows: Iterable[tuple[Row, tuple[str, str]]]) -> Iterator[dict[str, Any]]:
-    """Yield one entry a connection: its opening and its end brought together, in the order of the ends."""
+    """Yield one entry a connection: its opening and its end brought together, in the order of the ends.
+
+    The kernel tells an end again, to everybody, until each of its listeners took it (`NETLINK_BROADCAST_SEND_ERROR`):
+    what comes again, with nothing opened in between, is the same end.
+    """
     opened: dict[Connection, tuple[Row, tuple[str, str]]] = {}
+    over: set[Connection] = set()
     for row, who in rows:
+        if row.kind != ENDED:
+            over.discard(row.connection)
+        elif row.connection in over:
+            continue
         if row.kind == ENDED:
+            over.add(row.connection)
             begin = opened.pop(row.connection, None)
             yield _entry(row.connection, who if any(who) else (begin[1] if begin else who), begin and begin[0], row)
         else:

@@ -20,6 +20,7 @@ from edge_core.store import database, series
 from edge_core.web import dates
 
 _DAY = click.DateTime(formats=["%Y-%m-%d"])
+_README = Path(published.__file__).with_name("opendata_readme.md")
 _LICENCE = "https://www.etalab.gouv.fr/licence-ouverte-open-licence"
 
 
@@ -55,8 +56,10 @@ def opendata(
         made=datetime.fromtimestamp(now, UTC).isoformat(timespec="seconds"),
         files={name: len(data) for name, data in files.items()},
     )
-    _write(output, {**files, "dataset.jsonld": json.dumps(told, ensure_ascii=False, indent=2).encode()})
-    click.echo(f"{output}: {len(found.rows[published.WINDOWS])} windows, {len(files)} files and dataset.jsonld.")
+    described = {"dataset.jsonld": json.dumps(told, ensure_ascii=False, indent=2).encode()}
+    _write(output, {**files, **described, "README.md": _README.read_bytes()})
+    count = len(found.rows[published.WINDOWS])
+    click.echo(f"{output}: {count} windows, {len(files)} files, dataset.jsonld and README.md.")
     for reason, count in sorted(found.left_out.items()):
         click.echo(f"Left out: {count} windows ({reason}).")
 

@@ -89,6 +89,9 @@ def test_the_command_writes_a_folder_that_can_be_published(tmp_path):
     assert done.exit_code == 0, done.output
     (line,) = csv.DictReader((tmp_path / "out" / "windows.csv").read_text().splitlines())
     assert (line["zone"], line["start"], line["associated"]) == ("'=1+1", "2024-06-01T12:00:00+02:00", "50")
+    readme = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
+    columns = {name for names in opendata.COLUMNS.values() for name in names}
+    assert {name for name in columns if readme.count(f"`{name}`") < 2} == set(), "explained in both languages"
     told = json.loads((tmp_path / "out" / "dataset.jsonld").read_text())
     sizes = {part["dct:title"]: part["dcat:byteSize"] for part in told["dcat:distribution"]}
     assert sizes == {

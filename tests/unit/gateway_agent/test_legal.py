@@ -205,6 +205,16 @@ def test_a_connection_open_from_before_has_no_start(settings, key, tmp_path):
     assert (row["start"], row["end"]) == (None, NOW + 1)
 
 
+def test_an_end_that_the_kernel_tells_twice_is_one_end(settings, key, tmp_path):
+    """It is told again to every listener until the slowest took it; the same flow opened anew is another connection."""
+    again = [(OPENED, NOW, FLOW), (ENDED, NOW + 1, FLOW), (ENDED, NOW + 2, FLOW)]
+    write(settings, key, rows=[*again, (OPENED, NOW + 3, FLOW), (ENDED, NOW + 4, FLOW)])
+    legal_export.export(settings, [DAY], "x", tmp_path / "x.tar", NOW)
+    by = legal_export.signer(settings).verify_key.encode(HexEncoder).decode()
+    found = legal_export.read(tmp_path / "x.tar", key, by).connections
+    assert [(row["start"], row["end"]) for row in found] == [(NOW, NOW + 1), (NOW + 3, NOW + 4)]
+
+
 @pytest.mark.parametrize("body", [b"", b"\x02", bytes(40), b"\x02\0\0\0\x03\0\x01\x80", b"\xff" * 60])
 def test_nonsense_of_the_kernel_is_nobodys(body):
     """A message that can't be read adds no row and raises nothing."""
