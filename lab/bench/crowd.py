@@ -30,6 +30,7 @@ from lab.bench.cells import cell, unit_environment
 from lab.bench.figures import Figure, median
 from lab.bench.forwarding import Lane, address_of, mac_of, opened
 from lab.bench.gateway import room_for_neighbours
+from lab.bench.portal_eyes import chromium
 from lab.faults.site import Broker, Device, until
 from lab.net.allowed import allowed
 from lab.net.isolate import run_isolated
@@ -41,6 +42,7 @@ _CHURN, _SECONDS, _SETTLE = 50, 30, 30.0
 _PYTHON = (sys.executable, "-m")
 _AT_ONCE = 12
 _LAN = '[lan]\ninterface = "lan0"\nipv4 = "10.77.0.1/16"\ndhcp_range = "10.77.16.1-10.77.200.250"\n'
+_LOADS, _PAINT = 7, "performance.getEntriesByName('first-contentful-paint')"
 _WORDS = "une phrase d'essai"
 
 
@@ -232,6 +234,7 @@ def _page(folder: Path) -> list[Figure]:
             while any(each.is_alive() for each in people):
                 box.watch(0.2)
             alive = process.poll() is None
+            paints = _paints(port)
         finally:
             process.terminate()
             process.wait(20)
@@ -241,7 +244,24 @@ def _page(folder: Path) -> list[Figure]:
             Figure(f"management, of {_AT_ONCE} sign-ins at once let in", entered, "", goal=_AT_ONCE, more=True),
             Figure("management, runs in the end", float(alive), "", goal=1, more=True),
             *box.figures(f"{_AT_ONCE} sign-ins at once, {_DEVICES} sessions shown"),
+            median("management, first paint of the page in Chromium", paints, "ms"),
         ]
+
+
+def _paints(port: int) -> list[float]:
+    """Return when the page was first painted, in ms from the start of its loading, for somebody who is signed in."""
+    with chromium() as browser:
+        page = browser.new_page(viewport={"width": 390, "height": 844})
+        page.goto(f"http://127.0.0.1:{port}/door")
+        page.fill("input[type=password]", _WORDS)
+        page.press("input[type=password]", "Enter")
+        page.wait_for_selector("#sessions")
+        paints = []
+        for _ in range(_LOADS):
+            page.goto(f"http://127.0.0.1:{port}/", wait_until="load")
+            page.wait_for_function(f"{_PAINT}.length > 0")
+            paints.append(float(page.evaluate(f"{_PAINT}[0].startTime")))
+        return paints
 
 
 def _sign_in(port: int, _number: int, statuses: list[int]) -> None:
