@@ -108,7 +108,7 @@ class Browser:
         inside = ["unshare", "--mount", *([] if os.geteuid() == 0 else ["--map-root-user", "--user"])]
         self._process = subprocess.Popen(
             [*inside, "sh", "-c", f'{bind} && exec "$@"', "sh", *words],
-            env={**os.environ, "DISPLAY": self._display, "HOME": str(self.folder), "TMPDIR": str(self.folder)},
+            env={**os.environ, "DISPLAY": self._display, "HOME": str(self.folder)},
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
         )  # fmt: skip
         self.debugging = self._wait_for_port()
