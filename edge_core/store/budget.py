@@ -82,8 +82,10 @@ def trim(connection: sqlite3.Connection, now: float, room: int = ROOM) -> int:
 
 def _drop_oldest(connection: sqlite3.Connection, now: float) -> int:
     marks = ", ".join("?" * len(DROPPABLE))
+    # As bytes: a text that a bad disk has damaged can't be read otherwise, and it must go like the others.
     rows = connection.execute(
-        f"SELECT seq, type, body FROM outbox WHERE class IN ({marks}) AND type <> ? ORDER BY seq LIMIT ?",
+        "SELECT seq, CAST(type AS BLOB), CAST(body AS BLOB) FROM outbox"
+        f" WHERE class IN ({marks}) AND type <> ? ORDER BY seq LIMIT ?",
         [*DROPPABLE, events.UsageRollup.type, _AT_ONCE],
     ).fetchall()
     chosen = runs(row[0] for row in rows)[:_MOST_RUNS]
@@ -112,19 +114,27 @@ def runs(numbers: Iterable[int]) -> list[tuple[int, int]]:
     return found
 
 
-def rolled_up(rows: Iterable[tuple[str, str]]) -> events.UsageRollup | None:
-    """Return the sums of the sessions that ended among these (type, body); None where none did."""
-    ended = [data for kind, body in rows if kind == events.SessionEnded.type and (data := _data(body))]
+def rolled_up(rows: Iterable[tuple[bytes, bytes]]) -> events.UsageRollup | None:
+    """Return the sums of the sessions that ended among these (type, body); None where none did.
+
+    What is damaged counts nothing.
+    """
+    kept = events.SessionEnded.type.encode()
+    ended = [data for kind, body in rows if kind == kept and (data := _data(body))]
     if not ended:
         return None
     sums = {
-        name: sum(int(data.get(name, 0)) for data in ended)
+        name: sum(_count(data.get(name)) for data in ended)
         for name in ("duration", "up_bytes", "up_packets", "down_bytes", "down_packets")
     }
     return events.UsageRollup(sessions=len(ended), **sums)
 
 
-def _data(body: str) -> dict[str, Any]:
+def _count(value: object) -> int:
+    return value if isinstance(value, int) else 0
+
+
+def _data(body: bytes) -> dict[str, Any]:
     try:
         data = json.loads(body)["data"]
     except (ValueError, KeyError, TypeError):

@@ -2,6 +2,7 @@
 """Room for events: usage goes first, summed up and declared; what was promised stays, or is refused in words."""
 
 import itertools
+import json
 import uuid
 from types import SimpleNamespace
 
@@ -62,6 +63,18 @@ def test_usage_goes_first_and_is_declared(edge):
     assert outbox.account(edge).balanced
     assert outbox.account(edge).dropped == 2940
     assert outbox.recount(edge)
+
+
+@pytest.mark.parametrize("damage", ["x'ff'", "x'7b22'", """replace(body, '"duration":10', '"duration":"?"')"""])
+def test_damaged_rows_make_room_like_the_others(edge, damage):
+    """A row that a bad disk made unreadable goes and is declared; it doesn't hold up all that should make room."""
+    fill(edge, 300, order_each=0)
+    edge.execute(f"UPDATE outbox SET body = CAST({damage} AS TEXT) WHERE seq = 7")
+    edge.execute("UPDATE outbox SET type = CAST(x'ff' AS TEXT) WHERE seq = 8")
+    assert budget.trim(edge, 2.0, room=1000) == 300
+    rollup = json.loads(edge.execute("SELECT body FROM outbox WHERE type = ?", [events.UsageRollup.type]).fetchone()[0])
+    assert rollup["data"]["up_bytes"] in (298, 299)
+    assert outbox.account(edge).balanced
 
 
 def test_trimming_ends(edge):
