@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flask import Blueprint, Response, abort, redirect, url_for
+from flask import Blueprint, Response, abort, redirect, request, url_for
 
 from edge_core import clock
 from edge_core.web import dates
@@ -48,11 +48,14 @@ def leave() -> Answer:
 
 @routes.post("/<view:view>/heartbeat")
 def heartbeat() -> dict[str, Any]:
-    """Note that the page is alive; return the time for its clock and the version of the content that is served."""
+    """Note that the page is alive, and whether it is the first.
+
+    Return the time for its clock and the version of the content that is served.
+    """
     with contextlib.suppress(OSError):  # a full disk must not take the page down with it
         path = _heartbeat_file()
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
+        path.write_text("first" if "first" in request.args else "visit", encoding="ascii")
     here = dates.here(clock.now())
     return {"content": content().version(), "time": dates.clock(here, language())}
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from flask import Blueprint, abort, current_app, flash, redirect, render_template, request, url_for
+from flask import Blueprint, Response, abort, current_app, flash, redirect, render_template, request, url_for
 
 from edge_core import clock, sessions
 from edge_core.errors import ParvisError
@@ -19,6 +19,7 @@ from management.door import guarded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from werkzeug import Response as Answer
 
@@ -38,6 +39,7 @@ class Device(NamedTuple):
     settings: Settings
     gauge: Gauge
     history: History
+    picture: Path
 
 
 def device() -> Device:
@@ -57,6 +59,26 @@ def show() -> str:
 def live() -> str:
     """Show what changes by itself: figures and charts, for the script that asks again."""
     return render_template("live.html", **_now())
+
+
+@routes.get("/screen/<int:taken>.jpg")
+@guarded
+def screen(taken: int) -> Response:
+    """Give the picture of a kiosk's first page; its address changes with it."""
+    try:
+        body = device().picture.read_bytes()
+    except OSError:
+        abort(404)
+    headers = {"Cache-Control": "private, max-age=60" if taken == _taken() else "no-store"}
+    return Response(body, mimetype="image/jpeg", headers=headers)
+
+
+def _taken() -> int | None:
+    """Return when the picture was taken, in seconds since 1970; None where there is none."""
+    try:
+        return int(device().picture.stat().st_mtime)
+    except OSError:
+        return None
 
 
 @routes.post("/session/<session>/<any(end, extend, block):action>")
@@ -116,6 +138,7 @@ def _now() -> dict[str, Any]:
         "sessions": found,
         "more": max(0, reading.facts["sessions"]["active"] - len(found)) if reading else 0,
         "charts": _charts(points),
+        "taken": _taken(),
         "settings": device().settings,
         "now": clock.now(),
     }

@@ -3,7 +3,8 @@
 
 An order is a word and a number in a file: the screen's own unit does "browser" and "help", a unit of root's, started by
 the file's change, does "compositor", "reboot" and "corner". This service has no right to do either. While the public
-service corner is open, the kiosk's own browser is away on purpose and nothing is done about it.
+service corner is open, the kiosk's own browser is away on purpose and nothing is done about it. The screen's unit is
+also asked for a picture, of the first page alone: no visitor's words are on it.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 _log = logs.get(__name__)
 _NIGHT_HOUR = 4
 _ANSWER_SECONDS = 5.0
+_PICTURE_SECONDS = 60.0
 
 
 class Screen:
@@ -40,12 +42,14 @@ class Screen:
         self._corner_at = 0.0
         self._corners = 0
         self._settings, self._board, self._orders, self._helped = settings, board, orders, helped
+        self._heartbeat = settings.run_dir / "kiosk.heartbeat"
         self._record = settings.device.state_dir / "screen.json"
         kept = _read(self._record)
         self._counts = {name: count for name, count in kept.items() if name != "in_a_row"}
         self._ladder = Ladder(now, kept.get("in_a_row", 0))
         self._beat = self._last_beat()
-        self._number = 0
+        self._number = self._pictures = 0
+        self._picture_due = now
         self._night: str | None = None
         self._order("start", 0)
 
@@ -64,6 +68,10 @@ class Screen:
         elif self._ladder.reboots != before:
             self._keep()
         self._show(wall)
+        if now >= self._picture_due and self._is_first():
+            self._picture_due = now + _PICTURE_SECONDS
+            self._pictures += 1
+            self._leave("picture", str(self._pictures))
 
     def _open_corner(self, wall: float) -> None:
         """Order what a visitor has just chosen, once; a unit takes the wish itself."""
@@ -102,16 +110,26 @@ class Screen:
 
     def _last_beat(self) -> int | None:
         try:
-            return (self._settings.run_dir / "kiosk.heartbeat").stat().st_mtime_ns
+            return self._heartbeat.stat().st_mtime_ns
         except OSError:
             return None
 
-    def _order(self, word: str, count: int) -> None:
+    def _is_first(self) -> bool:
+        """Tell whether the page that is alive now is the first, on which nobody writes anything."""
         try:
-            order = self._orders / "order"
+            return self._heartbeat.read_text(encoding="ascii", errors="replace") == "first"
+        except OSError:
+            return False
+
+    def _order(self, word: str, count: int) -> None:
+        self._leave("order", f"{word} {count}")
+
+    def _leave(self, name: str, words: str) -> None:
+        try:
+            order = self._orders / name
             order.touch()
             order.chmod(0o644)  # for the units that carry it out, whatever the umask
-            order.write_text(f"{word} {count}\n", encoding="ascii")
+            order.write_text(f"{words}\n", encoding="ascii")
         except OSError as error:
             _log.warning("order_not_left", reason=error.strerror)
 

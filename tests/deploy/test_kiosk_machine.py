@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import os
 import subprocess
 import time
 from types import SimpleNamespace
 
 import pytest
+from PIL import Image
 
 pytestmark = [pytest.mark.deploy, pytest.mark.timeout(2400)]
 
@@ -32,6 +35,7 @@ def site(settings, keep_logs, record, tmp_path_factory):
             **settings.every,
             "parvis_mqtt": {"url": f"mqtt://{laid.here}:1"},
             "kiosk_screen_environment": screen,
+            "parvis_kiosk": {"public_corner": True},
             "kiosk_rotation": 180,
             "base_site_key": "0123456789abcdef0123456789abcdef0123456789ab",
             "parvis_desk": {"listen": "0.0.0.0:8443"},
@@ -107,6 +111,20 @@ def test_the_browser_shows_the_page(site):
     assert page_seen(site.box, 30), "no page in the browser is alive"
 
 
+def test_a_picture_of_the_first_page_is_there_for_the_device_page(site):
+    """The compositor's own picture: of the screen's half size, not of one colour, for the group's eyes alone."""
+    place, deadline = "/run/parvis-picture/screen.jpg", time.monotonic() + 120
+    while site.box.run(f"test -s {place}", check=False).returncode and time.monotonic() < deadline:
+        time.sleep(2)
+    said = site.box.out("journalctl -b -u parvis-screen -n 30 --no-pager")
+    picture = Image.open(io.BytesIO(base64.b64decode(site.box.out(f"base64 {place}")))).convert("L")
+    assert min(picture.size) > 300, said
+    low, high = picture.getextrema()
+    assert high - low > 100, said
+    assert site.box.out("stat -c '%U:%G %a' /run/parvis-picture").strip() == "parvis-screen:parvis 750"
+    assert site.box.run(f"runuser -u nobody -- cat {place}", check=False).returncode != 0
+
+
 def test_the_desk_answers_its_networks_by_tls_and_nobody_else(site):
     """The staff's network gets the desk's door; nobody else an answer; keys are not public."""
     assert asked(site) == (0, "303")
@@ -125,6 +143,64 @@ def test_a_reload_asks_only_for_what_is_there(site):
     while active(site.box) and time.monotonic() < deadline:
         time.sleep(0.5)
     assert active(site.box) == {}
+
+
+LIST = """
+import time
+from pathlib import Path
+from edge_core.settings import load
+from sync.downlink import content_db
+here = load(Path("/etc/parvis/parvis.toml"))
+site = {"id": "mairie", "name": {"fr": "Mairie"}, "web": "https://mairie.example/", "hosts": ["mairie.example"]}
+content_db.load(here.content_db, {"park": [{"id": "park", "name": "Parc"}], "administrations": [site]}, 1, time.time())
+"""
+ASK = (
+    'python3 -c "import urllib.request as u;'
+    " print(u.urlopen(u.Request('http://127.0.0.1:8081/fr/corner/mairie', method='POST')).status)\""
+)
+CORNER = ("parvis-corner", "parvis-corner-proxy", "parvis-corner-rules")
+INSIDE = (
+    "sh -c 'echo $$ >/sys/fs/cgroup/system.slice/parvis-corner.service/cgroup.procs;"
+    ' exec timeout 3 python3 -c "import socket; socket.create_connection((\\"{}\\", {}))"\''
+)
+
+
+def states(box, *names):
+    """Return how units are, in order."""
+    return box.run(f"systemctl is-active {' '.join(names)}", check=False).stdout.split()
+
+
+def becomes(box, wanted):
+    """Wait until units are as `wanted` says, {name: state}."""
+    deadline = time.monotonic() + PAUSE
+    while states(box, *wanted) != list(wanted.values()) and time.monotonic() < deadline:
+        time.sleep(0.5)
+    assert dict(zip(wanted, states(box, *wanted), strict=True)) == wanted, box.out("journalctl -b -n 80 --no-pager")
+
+
+def test_the_corner_takes_the_screen_and_gives_it_back(site):
+    """A visitor's choice: one browser after the other, with one way out, policies of its own, and nothing left."""
+    box = site.box
+    box.run(f"runuser -u parvis-sync -g parvis -- /opt/parvis/current/bin/python - <<'E'{LIST}E")
+    assert box.out(ASK).strip() == "200"
+    becomes(box, {**dict.fromkeys(CORNER, "active"), "parvis-screen": "inactive"})
+    time.sleep(5)
+    assert states(box, *CORNER) == ["active"] * 3, box.out("journalctl -b -n 80 --no-pager")
+    main = box.out("systemctl show -p MainPID --value parvis-corner").strip()
+    assert "mairie.example" in box.out(f"nsenter -t {main} -m cat /etc/chromium/policies/managed/parvis.json")
+    assert "127.0.0.1:8081" in box.out("cat /etc/chromium/policies/managed/parvis.json")
+    assert "--no-sandbox" not in box.out("pgrep -u parvis-corner -a chromium | head -1")
+    assert box.run(INSIDE.format("127.0.0.77", 8888), check=False).returncode == 0
+    for address, port in (("127.0.0.1", 8081), ("127.0.0.1", 22), (site.laid.here, 53)):
+        assert box.run(INSIDE.format(address, port), check=False).returncode == 124, (address, port)  # timeout(1)
+    assert box.run("runuser -u parvis-corner -- touch /run/parvis-corner-rules/hosts", check=False).returncode != 0
+    box.run("pkill -KILL -u parvis-corner -o chromium")
+    becomes(box, {**dict.fromkeys(CORNER, "inactive"), "parvis-screen": "active"})
+    assert "ok" in box.out(
+        "ls -d /run/parvis-corner /run/parvis-corner-rules /run/parvis/corner.json 2>/dev/null || echo ok"
+    )
+    assert box.run("find / -xdev -user parvis-corner 2>/dev/null").stdout == ""
+    assert page_seen(box, PAUSE)
 
 
 @pytest.mark.parametrize("name", SERVICES)

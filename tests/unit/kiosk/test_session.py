@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: EUPL-1.2
 """A visit's end, the heartbeat, and the wait for content."""
 
+import re
+
 import pytest
 
 
@@ -17,6 +19,16 @@ def test_health_tells_when_a_page_was_last_alive(client):
     assert client.get("/health").json == {"ok": True, "content": 1, "page_seen": None}
     assert client.post("/oc/heartbeat").status_code == 200
     assert client.get("/health").json["page_seen"] < 60
+
+
+def test_the_first_page_says_that_it_is_the_first(client, settings):
+    """A picture of the screen is taken of that page alone; any other page's heartbeat tells of a visit."""
+    address = re.search(r'data-heartbeat="([^"]+)"', client.get("/").text)[1]
+    assert client.post(address).status_code == 200
+    beat = settings.run_dir / "kiosk.heartbeat"
+    assert beat.read_text() == "first"
+    client.post(re.search(r'data-heartbeat="([^"]+)"', client.get("/fr/start").text)[1])
+    assert beat.read_text() == "visit"
 
 
 def test_a_heartbeat_that_cannot_be_noted_is_still_answered(client, settings):

@@ -64,6 +64,23 @@ def test_a_dead_page_is_helped_and_counted(make, orders, settings):
     assert json.loads((settings.device.state_dir / "screen.json").read_text())["in_a_row"] == 1
 
 
+def test_a_picture_is_asked_for_once_a_minute_and_never_of_a_visit(make, orders, settings):
+    """Only while the page that is alive says that it is the first; the other orders stay as they were."""
+    screen, _, _ = make()
+    beat, asked = settings.run_dir / "kiosk.heartbeat", []
+    for second in range(300):
+        beat.write_text("visit" if 100 <= second < 200 else "first")
+        os.utime(beat, (second, second))
+        screen.turn(float(second), NOON)
+        asked.append((orders / "picture").read_text() if (orders / "picture").exists() else "")
+    assert asked[0] == "1\n"
+    assert asked[99] == asked[199] == "2\n"
+    assert asked[200] == "3\n"
+    assert asked[299] == "4\n"
+    assert (orders / "picture").stat().st_mode & 0o777 == 0o644
+    assert word(orders)[0] == "start"
+
+
 def test_a_heartbeat_is_a_sign_of_life(make, settings):
     """The file that the page's heartbeat touches keeps the browser from being blamed."""
     screen, _, helped = make()
