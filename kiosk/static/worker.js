@@ -19,12 +19,12 @@ self.addEventListener("activate", (event) => event.waitUntil((async () => {
 
 async function page(request) {
   const first = new URL(request.url).pathname === KEPT.pages.first;
-  const cache = await caches.open(NAME);
   try {
     const answer = await fetch(request);
     if (answer.status < 502 || answer.status > 504) return answer;
     if (answer.headers.get("Content-Security-Policy")) return answer; // our own words, not a stranger's
   } catch (error) { /* nobody serves */ }
+  const cache = await caches.open(NAME); // not before: while another worker takes over, a page must not wait for it
   return (first && await cache.match(KEPT.pages.first)) || cache.match(KEPT.pages.away);
 }
 

@@ -168,7 +168,7 @@ def test_kill_of_any_process_loses_no_event_and_no_session(whole):
     guest = zone.guest().join()
     until(lambda: guest.get(f"http://{zone.WEB4}/")[0] == 302, 20, "the redirect to the portal")
     granted = zone.grant(guest)
-    assert control.nudge(whole.settings.agent_socket)
+    until(lambda: control.nudge(whole.settings.agent_socket), 60, "the agent")
     until(lambda: guest.get(f"http://{zone.WEB4}/")[0] == 200, 60, "the Internet")
     with streaming(guest, zone) as echoes, asking(zone) as ids:
         for name in (*PROCESSES, "platform", "run"):
@@ -192,7 +192,7 @@ def test_stopping_stays_closed_and_keeps_sessions(whole):
     zone = whole.zone
     online, outside = zone.guest().join(), zone.guest().join()
     zone.grant(online)
-    assert control.nudge(whole.settings.agent_socket)
+    until(lambda: control.nudge(whole.settings.agent_socket), 60, "the agent")
     until(lambda: online.get(f"http://{zone.WEB4}/")[0] == 200, 60, "the Internet")
     (listed,) = listing(zone)
     assert (listed["mac"], listed["address"]) == (online.mac, online.address)

@@ -7,7 +7,7 @@ from xml.etree import ElementTree as ET
 
 from lab.guide.terminal import picture
 
-GUIDE = Path(__file__).parents[3] / "docs" / "guide"
+GUIDE = Path(__file__).parents[3] / "docs" / "guides"
 
 
 def test_a_terminal_s_picture_is_text_and_fetches_nothing():
@@ -21,7 +21,7 @@ def test_a_terminal_s_picture_is_text_and_fetches_nothing():
 
 def test_each_picture_of_the_guide_is_there_and_small():
     """A picture that is named exists, says in words what it shows, and is one that a slow line carries."""
-    named = re.findall(r"!\[([^\]]*)\]\(([^)]+)\)", (GUIDE / "README.md").read_text(encoding="utf-8"))
+    named = re.findall(r"!\[([^\]]*)\]\(([^)]+)\)", (GUIDE / "first-site.md").read_text(encoding="utf-8"))
     assert named
     for words, file in named:
         assert words, file
