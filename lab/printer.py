@@ -76,6 +76,7 @@ class Printer:
         self.taken = 0
         self.node = ""
         self._master = self._slave = -1
+        self._worker = threading.current_thread()
         self._style: dict[str, int] = {}
         self._stored = b""
         self._line = ""
@@ -86,7 +87,8 @@ class Printer:
         tty.setraw(self._slave)
         self._style, self._line, self._stored = {}, "", b""
         self.node = os.ttyname(self._slave)
-        threading.Thread(target=self._work, args=[self._master, self._slave], daemon=True).start()
+        self._worker = threading.Thread(target=self._work, args=[self._master, self._slave], daemon=True)
+        self._worker.start()
         return self.node
 
     @property
@@ -97,9 +99,12 @@ class Printer:
     def pull(self) -> None:
         """Pull it out: what it had not worked through is lost."""
         master, self._master = self._master, -1
-        if master >= 0:
-            os.close(self._slave)
-            os.close(master)
+        if master < 0:
+            return
+        if self._worker is not threading.current_thread():
+            self._worker.join()  # or it would read from whatever has this descriptor's number next
+        os.close(self._slave)
+        os.close(master)
 
     def _bytes(self, master: int) -> Iterator[int]:
         """Give the bytes in turn; what is asked in real time (DLE EOT) is answered as it comes, also without paper."""
