@@ -115,7 +115,7 @@ class Screen:
             return None
 
     def _is_first(self) -> bool:
-        """Tell whether the page that is alive now is the first, on which nobody writes anything."""
+        """Tell whether the page that is alive now is the first (or waits for content): nobody writes anything there."""
         try:
             return self._heartbeat.read_text(encoding="ascii", errors="replace") == "first"
         except OSError:
