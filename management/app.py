@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 _TEXT = "text/plain; version=0.0.4; charset=utf-8"
 _HERE = Path(__file__).parent
 _LARGEST_FORM = 8 * 1024
-_PICTURE = Path("/run/parvis-picture/screen.jpg")
+_PICTURE = Path("/run/parvis-picture/screen.png")
 
 
 def create_app(settings: Settings, tick: Callable[[], float] = time.monotonic, picture: Path = _PICTURE) -> Flask:
-    """Make the WSGI application. `tick` is the clock of sessions and wrong tries, `picture` a kiosk's screen (JPEG)."""
+    """Make the WSGI application. `tick` is the clock of sessions and wrong tries, `picture` a kiosk's screen (PNG)."""
     app = Flask(__name__, static_folder=None)
     app.config.update(MAX_CONTENT_LENGTH=_LARGEST_FORM, MAX_FORM_PARTS=20)
     app.config.update(SESSION_COOKIE_SAMESITE="Strict", SESSION_COOKIE_NAME="parvis-word")

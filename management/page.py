@@ -61,7 +61,7 @@ def live() -> str:
     return render_template("live.html", **_now())
 
 
-@routes.get("/screen/<int:taken>.jpg")
+@routes.get("/screen/<int:taken>.png")
 @guarded
 def screen(taken: int) -> Response:
     """Give the picture of a kiosk's first page; its address changes with it."""
@@ -70,7 +70,7 @@ def screen(taken: int) -> Response:
     except OSError:
         abort(404)
     headers = {"Cache-Control": "private, max-age=60" if taken == _taken() else "no-store"}
-    return Response(body, mimetype="image/jpeg", headers=headers)
+    return Response(body, mimetype="image/png", headers=headers)
 
 
 def _taken() -> int | None:

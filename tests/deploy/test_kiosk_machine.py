@@ -113,7 +113,7 @@ def test_the_browser_shows_the_page(site):
 
 def test_a_picture_of_the_first_page_is_there_for_the_device_page(site):
     """The compositor's own picture: of the screen's half size, not of one colour, for the group's eyes alone."""
-    place, deadline = "/run/parvis-picture/screen.jpg", time.monotonic() + 120
+    place, deadline = "/run/parvis-picture/screen.png", time.monotonic() + 120
     while site.box.run(f"test -s {place}", check=False).returncode and time.monotonic() < deadline:
         time.sleep(2)
     said = site.box.out("journalctl -b -u parvis-screen -n 30 --no-pager")

@@ -277,17 +277,17 @@ def test_a_sign_in_takes_little_memory_and_an_older_password_holds():
 
 def test_the_picture_of_a_kiosk_is_shown_to_who_is_signed_in(gateway, tick, tmp_path):
     """With its time; nothing where there is none, and nobody else gets it."""
-    picture = tmp_path / "screen.jpg"
+    picture = tmp_path / "screen.png"
     app = create_app(gateway, lambda: tick[0], picture)
     stranger, inside = app.test_client(), app.test_client()
     sign_in(inside)
     assert "/screen/" not in inside.get("/").text
-    picture.write_bytes(b"\xff\xd8 a picture")
+    picture.write_bytes(b"\x89PNG a picture")
     os.utime(picture, (1_800_000_000, 1_800_000_000))
-    address = re.search(r'src="(/screen/\d+\.jpg)"', inside.get("/live").text)[1]
+    address = re.search(r'src="(/screen/\d+\.png)"', inside.get("/live").text)[1]
     shown = inside.get(address)
-    assert (shown.data, shown.mimetype) == (b"\xff\xd8 a picture", "image/jpeg")
+    assert (shown.data, shown.mimetype) == (b"\x89PNG a picture", "image/png")
     assert stranger.get(address).status_code != 200
-    assert inside.get("/screen/1.jpg").headers["Cache-Control"] == "no-store"
+    assert inside.get("/screen/1.png").headers["Cache-Control"] == "no-store"
     picture.unlink()
     assert inside.get(address).status_code == 404
