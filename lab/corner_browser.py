@@ -54,14 +54,13 @@ def opened(
     corner_ready.write(settings, ready, {**kiosk_browser.policies(8081), **trusted}, proxy)
     address = (ready / "address").read_text(encoding="ascii").strip()
     size = (1080, 1920)
-    with kiosk_browser.display(size) as there, _proxied(ready, names):
-        (folder / "policies").symlink_to(ready / "policies")
-        browser = Browser(folder, there, address, size, flags(ready / "bar"))
-        try:
-            browser.start()
-            yield browser
-        finally:
-            browser.stop()
+    (folder / "policies").symlink_to(ready / "policies")
+    with (
+        kiosk_browser.display(size) as there,
+        _proxied(ready, names),
+        Browser(folder, there, address, size, flags(ready / "bar")) as browser,
+    ):
+        yield browser
 
 
 @contextmanager

@@ -16,7 +16,7 @@ import time
 import urllib.request
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import psutil
 
@@ -61,13 +61,9 @@ def shown(
     managed.mkdir(parents=True)
     ruled = policies(port) | ({"DeveloperToolsAvailability": 1} if looked_into else {})
     (managed / "parvis.json").write_text(json.dumps(ruled), encoding="utf-8")
-    with display((width, height)) as there:
-        browser = Browser(folder, there, address, (width, height), flags())
-        try:
-            browser.start()
-            yield browser
-        finally:
-            browser.stop()
+    size = (width, height)
+    with display(size) as there, Browser(folder, there, address, size, flags()) as browser:
+        yield browser
 
 
 @contextmanager
@@ -95,6 +91,19 @@ class Browser:
         self._display, self._address, self._size, self._flags = display, address, size, flags
         self._process: subprocess.Popen[bytes] | None = None
         self.debugging = ""
+
+    def __enter__(self) -> Self:
+        """Start it; what did not start whole is ended."""
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End it."""
+        self.stop()
 
     def start(self) -> None:
         """Start it, with an empty profile."""

@@ -7,16 +7,13 @@ under its unit's MemoryMax.
 """
 
 import http.client
-import json
 import os
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, closing, suppress
-from functools import partial
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -25,15 +22,13 @@ import psutil
 from edge_core import clock, control, settings
 from edge_core.events import SessionStarted
 from edge_core.store import database, outbox
-from lab.bench import legal
+from lab.bench import legal, parts
 from lab.bench.cells import cell, unit_environment
 from lab.bench.figures import Figure, median
 from lab.bench.forwarding import Lane, address_of, mac_of, opened
-from lab.bench.gateway import room_for_neighbours
 from lab.bench.portal_eyes import chromium
 from lab.faults.site import Broker, Device, until
 from lab.net.allowed import allowed
-from lab.net.isolate import run_isolated
 from lab.ports import free_port
 from management import keeper
 
@@ -52,29 +47,8 @@ def figures() -> list[Figure]:
     if ground.ground != "root":
         print(f"bench: a crowd is measured as root only: {ground.why}", file=sys.stderr)
         return []
-    found: list[Figure] = []
-    with tempfile.TemporaryDirectory(prefix="parvis-bench-", dir="/var/tmp") as name, room_for_neighbours():
-        for part in os.environ.get("PARVIS_BENCH_PARTS", " ".join(_PARTS)).split():
-            file = Path(name) / f"{part}.json"
-            done = subprocess.run([*_PYTHON, "lab.bench.crowd", part, name, str(file)], check=False)
-            if done.returncode or not file.exists():
-                print(f"bench: {part} could not be measured (code {done.returncode})", file=sys.stderr)
-                continue
-            found += [Figure(**row) for row in json.loads(file.read_text(encoding="utf-8"))]
-    return found
-
-
-def main() -> int:
-    """Measure one part, isolated, into a file."""
-    part, folder, file = sys.argv[1:]
-    return run_isolated(partial(_measured, part, Path(folder), Path(file)), "root", network=True)
-
-
-def _measured(part: str, folder: Path, file: Path) -> int:
-    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
-    rows = [vars(figure) for figure in _PARTS[part](folder / part)]
-    file.write_text(json.dumps(rows), encoding="utf-8")
-    return 0
+    names = os.environ.get("PARVIS_BENCH_PARTS", " ".join(_PARTS)).split()
+    return parts.measured("lab.bench.crowd", names)
 
 
 def _agent(folder: Path) -> list[Figure]:
@@ -290,4 +264,4 @@ _PARTS: dict[str, Callable[[Path], list[Figure]]] = {
 }  # fmt: skip
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(parts.run(_PARTS, loopback=True))

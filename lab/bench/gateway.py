@@ -10,24 +10,20 @@ import json
 import os
 import shutil
 import statistics
-import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from functools import partial
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import psutil
 
-from lab.bench import cpu, hitless, plot
+from lab.bench import cpu, hitless, parts, plot
 from lab.bench.figures import Figure, median, percentile
 from lab.bench.forwarding import Lane, opened, reachable
 from lab.bench.peer import Peer
 from lab.net.allowed import allowed
-from lab.net.isolate import run_isolated
 
 _ROUNDS = int(os.environ.get("BENCH_ROUNDS", "9"))
 _COUNTS = (1, 1_000, 15_000)
@@ -35,7 +31,6 @@ _PEER_COUNTS = (1, 1_000)
 _GUESTS = 1_000
 _STORM = 1_000
 _RATES = (5_000, 20_000, 200_000)  # kbit/s
-_NEIGHBOURS = Path("/proc/sys/net/ipv4/neigh/default")
 _PYTHON = (sys.executable, "-m")
 _IMAGES = Path(__file__).parents[2] / "docs" / "images"
 
@@ -51,29 +46,7 @@ def figures() -> list[Figure]:
     if not shutil.which("iperf3"):
         print("bench: apt install iperf3, and for the peer opennds and iptables", file=sys.stderr)
         return []
-    with tempfile.TemporaryDirectory(prefix="parvis-bench-", dir="/var/tmp") as name, room_for_neighbours():
-        folder, found = Path(name), []
-        for part in _PARTS:
-            file = folder / f"{part}.json"
-            # A process of its own: who has made one process namespace can't make another (unshare(2)).
-            done = subprocess.run([*_PYTHON, "lab.bench.gateway", part, str(folder), str(file)], check=False)
-            if done.returncode or not file.exists():
-                print(f"bench: {part} could not be measured (code {done.returncode})", file=sys.stderr)
-                continue
-            found += [Figure(**row) for row in json.loads(file.read_text(encoding="utf-8"))]
-    return found
-
-
-def main() -> int:
-    """Measure one part, isolated, into a file."""
-    part, folder, file = sys.argv[1:]
-    return run_isolated(partial(_measured, part, Path(folder), Path(file)), "root", network=True)
-
-
-def _measured(part: str, folder: Path, file: Path) -> int:
-    rows = [vars(figure) for figure in _PARTS[part](folder / part)]
-    file.write_text(json.dumps(rows), encoding="utf-8")
-    return 0
+    return parts.measured("lab.bench.gateway", _PARTS)
 
 
 def _kernel(folder: Path) -> list[Figure]:
@@ -248,20 +221,6 @@ def _storm(lane: Lane, gateway: psutil.Process, *words: object) -> tuple[dict[st
     return told, cpu.seconds(gateway) - before
 
 
-@contextmanager
-def room_for_neighbours() -> Iterator[None]:
-    """Raise the machine's limits of its neighbour table, which no namespace has of its own, for as long as we run."""
-    files = [_NEIGHBOURS / f"gc_thresh{number}" for number in (3, 2, 1)]
-    before = [file.read_text(encoding="ascii") for file in files]
-    try:
-        for file in files:
-            file.write_text("65536", encoding="ascii")
-        yield
-    finally:
-        for file, value in zip(reversed(files), reversed(before), strict=True):
-            file.write_text(value, encoding="ascii")
-
-
 def _p(values: Sequence[float], part: float) -> float:
     return round(percentile(values, part), 4 if statistics.median(values) < 1 else 1)
 
@@ -275,4 +234,4 @@ _PARTS: dict[str, Callable[[Path], list[Figure]]] = {
 }
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(parts.run(_PARTS))

@@ -12,7 +12,6 @@ import sqlite3
 import subprocess
 import sys
 import threading
-import time
 
 import pytest
 
@@ -20,20 +19,13 @@ from edge_core import clock, control
 from edge_core.settings import load
 from edge_core.store import grants, outbox, requests
 
+from .conftest import until
+
 pytestmark = [pytest.mark.netns, pytest.mark.timeout(240)]
 PYTHON = (sys.executable, "-m")
 PLATFORM_PORT, BROKER_PORT = 8090, 1884
 PROCESSES = ("agent", "dnsmasq", "advertiser", "portal", "front", "broker", "sync")
 FETCH = "import sys, urllib.request; print(urllib.request.urlopen(sys.argv[1], timeout=5).read().decode())"
-
-
-def until(condition, seconds=60.0, what="it"):
-    """Wait for a condition and return its value."""
-    end = time.monotonic() + seconds
-    while not (value := condition()):
-        assert time.monotonic() < end, f"{what} did not come within {seconds} s"
-        time.sleep(0.05)
-    return value
 
 
 class Whole:
