@@ -29,12 +29,14 @@ class Kiosk(NamedTuple):
 
 
 def own(settings: Settings) -> dict[str, Any]:
-    """Return what this kiosk says of itself now."""
+    """Return what this kiosk says of itself now; a device that is absent and that nobody expects isn't worth a word."""
     answer = control.ask(settings.devices_socket, {"op": "state"}, _ASK_SECONDS) or {}
     told = answer.get("devices")
     states = told.items() if isinstance(told, dict) else ()
     found = {role: str(its["state"]) for role, its in states if isinstance(its, dict) and its.get("state")}
     found.pop("screen", None)  # lit or dark is nobody's trouble
+    expected = settings.kiosk.devices
+    found = {role: state for role, state in found.items() if state != "absent" or role in expected}
     return {"screen": live.SCREEN[0] if _page_is_alive(settings) else live.SCREEN[1], "devices": found}
 
 

@@ -16,7 +16,7 @@ from edge_core.errors import StoreError
 from edge_core.store import desk_users, escalation, outbox, print_jobs, requests, roll_calls, visits
 from edge_core.store.database import write
 from edge_core.web import dates
-from kiosk import codes, desk_export, received, scans, session
+from kiosk import codes, desk_export, device_words, received, scans
 from kiosk.here import content, kiosk
 from kiosk.reception_door import COOKIE, door, edge, guarded
 
@@ -57,9 +57,9 @@ def page() -> str:
         services={each["id"]: each.get("name") for each in content().list("services")},
         account=account,
         jobs=jobs,
-        devices=scans.devices(),
+        own=live_kiosks.own(here),
         others=live_kiosks.others(here, now),
-        page_seen=session.page_seen(),
+        device_words=device_words,
         uplink=uplink.read(here.run_dir),
         user=g.desk_user,
     )

@@ -48,12 +48,6 @@ def last_reader(read: Reader) -> Reader:
     return read
 
 
-def devices() -> dict[str, dict[str, str]]:
-    """Return the state of each device by role, such as {"printer": {"state": "ready"}}; {} without the service."""
-    answer = control.ask(kiosk().settings.devices_socket, {"op": "state"})
-    return dict(answer["devices"]) if answer and answer.get("ok") else {}
-
-
 @routes.get("/<view:view>/devices")
 def watch() -> dict[str, Any]:
     """Wait for a change after the numbers `life` and `after`; return {life, n, devices, keys, scan}, or {"away"}."""

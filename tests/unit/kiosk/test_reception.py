@@ -2,23 +2,30 @@
 """The reception desk: nobody enters without a password or a badge; what it does is in the store; names stay text."""
 
 import csv
+import dataclasses
 import io
 import json
 import re
 from contextlib import closing
+from pathlib import Path
+from typing import get_args
 
 import pytest
 from click.testing import CliRunner
 
-from edge_core import live, passwords
+from edge_core import hotplug, live, passwords
 from edge_core.errors import ConfigurationError
 from edge_core.settings import load
 from edge_core.store import database, desk_users, outbox, print_jobs, requests, roll_calls, visits
-from kiosk import commands, desk_export, reception
+from edge_core.store.replica import Replica
+from kiosk import commands, desk_export, device_words, frame, reception
 from kiosk.app import create_desk
+from kiosk.devices import status
+from kiosk.here import Kiosk
 
 PASSWORD = "trois mots de passe"
 BADGE = "BADGE234BADGE234"
+CONTRACT = Path(__file__).parents[3] / "contracts" / "schemas" / "event.health.device.v1.schema.json"
 
 
 @pytest.fixture(scope="module")
@@ -293,9 +300,39 @@ def test_the_desk_sees_the_sites_other_kiosks(desk, settings, now):
     page = desk.get("/fr/reception").text.partition('id="others"')[2].partition("</section>")[0]
     rows = page.split("<li")[1:]
     assert [re.search("kiosk-[0-9]", row).group() for row in rows] == ["kiosk-7", "kiosk-8", "kiosk-9"]
-    assert ("en marche" in rows[0], "prête" in rows[0]) == (True, True)
+    assert ("en marche" in rows[0], "en service" in rows[0]) == (True, True)
     assert ("à vérifier" in rows[1], "plus de papier" in rows[1]) == (True, True)
-    assert ("aucun signe" in rows[2], "Dernier signe" in rows[2], "prête" in rows[2]) == (True, True, False)
+    assert ("aucun signe" in rows[2], "Dernier signe" in rows[2], "en service" in rows[2]) == (True, True, False)
+
+
+def test_every_device_and_state_has_words():
+    """Whatever role and state the contract lets a kiosk tell, the desk says it in words, in each language."""
+    told = json.loads(CONTRACT.read_text())["properties"]["data"]["properties"]
+    assert set(device_words.ROLES) == set(told["role"]["enum"]) == set(get_args(hotplug.Role))
+    assert set(device_words.STATES) == {*told["state"]["enum"], "printing"}
+    assert {*get_args(status.State), "absent", "denied", "in_use"} <= set(device_words.STATES)
+    words = [*device_words.ROLES.values(), *device_words.STATES.values()]
+    for code, language in frame.languages().items():
+        if code != "en":
+            assert [each for each in words if language.gettext(each) == each] == [], code
+
+
+def test_the_desk_says_in_words_how_its_own_devices_are(desk, settings, now, monkeypatch):
+    """No raw word of a role or state; a device that isn't there and that nobody expects isn't shown."""
+    told = {"scanner": "ready", "keyboard": "refused", "printer": "absent", "stick": "absent", "screen": "lit"}
+    devices = {role: {"state": state} for role, state in told.items()}
+    monkeypatch.setattr("edge_core.control.ask", lambda *_: {"ok": True, "devices": devices})
+    expecting = dataclasses.replace(settings, kiosk=dataclasses.replace(settings.kiosk, devices=("printer",)))
+    content = Replica(settings.content_db, settings.blobs_dir)
+    desk.application.extensions["parvis-kiosk"] = Kiosk(expecting, content, 9, 9)
+    shown = desk.get("/fr/reception").text.partition('id="state"')[2].partition("</section>")[0]
+    pairs = dict(re.findall("<dt>(.*?)</dt><dd>(.*?)</dd>", shown))
+    assert pairs["Lecteur de codes"] == "en service"
+    assert pairs["Clavier inconnu"] == "refusé"
+    assert pairs["Imprimante"] == "à brancher"
+    assert "Clé USB" not in pairs
+    assert not set(pairs) & set(told)
+    assert not set(pairs.values()) & {*told.values()}
 
 
 def test_requests_are_treated_at_the_desk(desk, edge, now):
