@@ -8,7 +8,6 @@ page then says that it doesn't know. All of it is in memory and about counts or 
 from __future__ import annotations
 
 import json
-import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from edge_core import clock
@@ -99,7 +98,8 @@ _JUDGES = {BUSY: _busy, QUEUE: _queue, HELP: _help, KIOSK: _kiosk}
 
 
 def _number(raw: Any, least: float, most: float) -> bool:
-    return isinstance(raw, int | float) and not isinstance(raw, bool) and math.isfinite(raw) and least <= raw <= most
+    """Tell whether it is a number within two bounds: neither NaN nor a whole number too long for a float is."""
+    return isinstance(raw, int | float) and not isinstance(raw, bool) and least <= raw <= most
 
 
 def _seconds(told: dict[str, Any]) -> bool:

@@ -73,7 +73,8 @@ def test_every_kiosk_knows_and_a_wiped_broker_knows_again(site):
     stranger.connect("127.0.0.1", broker.port)
     stranger.loop_start()
     word = {"at": time.time(), "seconds": 300, "around": 3}
-    for payload in (b"\xff" * 9000, b"[", json.dumps(word).encode(), json.dumps({**word, "around": 1e12}).encode()):
+    for payload in (b"\xff" * 9000, b"[", json.dumps(word).encode(), json.dumps({**word, "around": 1e12}).encode(),
+                    json.dumps({**word, "at": 10**400}).encode()):  # fmt: skip
         stranger.publish("parvis/1/parc/gateway-1/live/busy", payload, qos=1).wait_for_publish(PATIENCE)
     stranger.disconnect()
     stranger.loop_stop()

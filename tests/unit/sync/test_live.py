@@ -149,7 +149,7 @@ def test_without_a_broker_the_own_count_is_shown_and_told_later(gateway):
     *(json.dumps({**BUSY, **wrong}).encode() for wrong in (
         {"around": 9}, {"around": -1}, {"around": "40"}, {"around": True}, {"around": 10**9}, {"around": 40.5},
         {"seconds": 0}, {"seconds": 10**6}, {"seconds": None}, {"at": None}, {"at": END + 300}, {"at": END - 4000},
-        {"at": float("nan")}, {"at": float("inf")},
+        {"at": float("nan")}, {"at": float("inf")}, {"at": 10**400}, {"around": 10**400}, {"seconds": 10**400},
     )),
 ])  # fmt: skip
 def test_what_makes_no_sense_is_refused(kiosk, payload):
@@ -164,6 +164,7 @@ def test_what_makes_no_sense_is_refused(kiosk, payload):
 @pytest.mark.parametrize(("what", "word", "wrong"), [
     ("queue", QUEUE, {"place": ""}), ("queue", QUEUE, {"place": "a\nb"}), ("queue", QUEUE, {"people": 3}),
     ("help", HELP, {"answered": [1]}), ("help", HELP, {"answered": {"x" * 65: END}}), ("help", HELP, {"called": "now"}),
+    ("help", HELP, {"called": 10**400}), ("help", HELP, {"answered": {"k": 10**400}}),
     ("kiosk", STATE, {"screen": "lit"}), ("kiosk", STATE, {"devices": [1]}),
     ("kiosk", STATE, {"devices": {"a\n": "b"}}), ("kiosk", STATE, {"devices": {"printer": 1}}),
     ("kiosk", STATE, {"devices": {str(n): "ready" for n in range(17)}}),
