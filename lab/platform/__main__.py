@@ -155,7 +155,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         help="there are N of it; SHARE of them go into a lease of each device, a unit for each person (repeatable)",
     )  # fmt: skip
     parser.add_argument("--lease-seconds", type=float, default=leasing.TERM, help="how long a lease runs")
-    parser.add_argument("--keep-days", type=int, default=0, help="delete events that arrived earlier; 0: keep them all")
+    parser.add_argument("--keep-days", type=int, default=0, help="forget what is older (README.md); 0: keep all")
     parser.add_argument("--bind", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8082, help="0: any free one")
     return parser.parse_args(arguments)

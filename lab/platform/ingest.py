@@ -40,7 +40,7 @@ def device_ids(connection: Connection, names: set[tuple[str, str]], now: float) 
 
 def lock_devices(connection: Connection, wanted: set[int]) -> None:
     """Keep other consumers away from devices: their streams and leases, and the numbers of their replies, are ours."""
-    marks = ", ".join(map(str, wanted))
+    marks = ", ".join(map(str, wanted)) or "NULL"
     rows = connection.execute(f"SELECT site, name, id FROM devices WHERE id IN ({marks})").fetchall()
     for _, _, device in sorted(map(tuple, rows)):  # by bytes, as `device_ids`; a database may order otherwise
         connection.execute("UPDATE devices SET replied = replied WHERE id = ?", [device])
@@ -58,7 +58,7 @@ def stream_ids(connection: Connection, lives: set[tuple[int, str]]) -> dict[tupl
     return {(int(row[1]), row[2]): int(row[0]) for row in found}
 
 
-def apply(connection: Connection, told: Sequence[tuple[int, Event]]) -> set[int]:
+def apply(connection: Connection, told: Sequence[tuple[int, Event]], now: float) -> set[int]:
     """Store valid events of any devices, each with its device, and what follows from them; return their streams.
 
     A handful of statements, however many messages they came in: one round trip for each is what bounds a database.
@@ -76,7 +76,7 @@ def apply(connection: Connection, told: Sequence[tuple[int, Event]]) -> set[int]
         if event.known and event.type != GAP:
             groups[event.type].append((device, event))
     for name, group in groups.items():
-        projections.apply(connection, name, group)
+        projections.apply(connection, name, group, now)
     _learn_clock(connection, told)
     return set(streams.values())
 

@@ -130,7 +130,7 @@ def _apply(work: Work, told: Sequence[tuple[int, Event]]) -> None:
     """Apply all at once; where one of them can't be, find it by halves and set it aside (R-106)."""
     work.connection.execute("SAVEPOINT batch")
     try:
-        work.streams |= ingest.apply(work.connection, told)
+        work.streams |= ingest.apply(work.connection, told, work.now)
     except (OverflowError, ValueError, TypeError, KeyError, sqlite3.IntegrityError) as error:
         work.connection.execute("ROLLBACK TO batch")
         if len(told) == 1:

@@ -44,7 +44,8 @@ def answer(connection: Connection, request: str, state: str, reason: str | None,
     if reference is None and state != "rejected":
         reference = f"P-{number:04d}"
     connection.execute(
-        "UPDATE requests SET state = ?, reason = ?, reference = ? WHERE n = ?", [state, reason, reference, number]
+        "UPDATE requests SET state = ?, reason = ?, reference = ?, changed = ? WHERE n = ?",
+        [state, reason, reference, now, number],
     )
     connection.execute(
         f"{_INSERT} SELECT ?, coalesce(max(n), 0) + 1, ?, ?, ?, ?, ? FROM replies WHERE device = ?",

@@ -112,11 +112,11 @@ def refusals(connection: Connection) -> dict[str, int]:
 
 
 def requests(connection: Connection, limit: int) -> list[dict[str, Any]]:
-    """Return the latest requests, newest first, each with what may still be decided."""
+    """Return requests that are still told of, newest first and open ones ahead, each with what may be decided."""
     rows = connection.execute(
         "SELECT r.request, d.site, d.name AS device, r.kind, r.subject, r.data, r.place, r.at, r.state, r.reason,"
         " r.reference, r.lease, r.units, r.doubt FROM requests r JOIN devices d ON d.id = r.device"
-        " ORDER BY r.n DESC LIMIT ?",
+        " WHERE r.changed IS NOT NULL ORDER BY (r.state IN ('received', 'waitlisted')) DESC, r.n DESC LIMIT ?",
         [limit],
     )
     return [{**dict(row), "data": json.loads(row["data"]), "decisions": DECISIONS[row["state"]]} for row in rows]

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-VERSION = 6
-_ROWS = 200  # of at most ten values: SQLite takes 32,766 in a statement
+VERSION = 7
+_ROWS = 200  # of a dozen values at most: SQLite takes 32,766 in a statement
 _TABLES = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE devices (
@@ -43,10 +43,11 @@ CREATE TABLE events (
 CREATE TABLE dead_letters (
     n INTEGER PRIMARY KEY, device INTEGER NOT NULL, stream INTEGER, seq INTEGER, class TEXT NOT NULL,
     at REAL NOT NULL,
-    reason TEXT NOT NULL, body TEXT NOT NULL, times INTEGER NOT NULL DEFAULT 1
+    reason TEXT NOT NULL, body TEXT, times INTEGER NOT NULL DEFAULT 1
 ) STRICT;
 CREATE UNIQUE INDEX dead_numbered ON dead_letters (stream, seq) WHERE seq IS NOT NULL;
 CREATE UNIQUE INDEX dead_unnumbered ON dead_letters (device, body) WHERE seq IS NULL;
+CREATE INDEX dead_at ON dead_letters (at) WHERE body IS NOT NULL;
 -- Spans that the device says it does not hold any more, and spans that the acknowledgement has passed over.
 CREATE TABLE gaps (
     stream INTEGER NOT NULL, seq INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
@@ -75,15 +76,17 @@ CREATE TABLE presence (
     seconds INTEGER NOT NULL, observed INTEGER NOT NULL, doubt TEXT, associated INTEGER, online INTEGER,
     arrivals INTEGER, departures INTEGER, PRIMARY KEY (device, zone, access_point, start)
 ) STRICT, WITHOUT ROWID;
+-- `changed`, here and of visits: when, by the platform's clock; null once `retention` has forgotten the words.
 CREATE TABLE requests (
     n INTEGER PRIMARY KEY, request TEXT NOT NULL UNIQUE, device INTEGER NOT NULL, kind TEXT NOT NULL,
     subject TEXT NOT NULL,
     data TEXT NOT NULL, place TEXT, at REAL NOT NULL, state TEXT NOT NULL, reason TEXT, reference TEXT,
-    lease TEXT, units INTEGER, quota INTEGER, doubt INTEGER NOT NULL DEFAULT 0
+    lease TEXT, units INTEGER, quota INTEGER, doubt INTEGER NOT NULL DEFAULT 0, changed REAL
 ) STRICT;
 CREATE INDEX requests_state ON requests (state);
 CREATE INDEX requests_lease ON requests (lease);
 CREATE INDEX requests_quota ON requests (quota);
+CREATE INDEX requests_changed ON requests (changed) WHERE changed IS NOT NULL;
 -- Scarce things, and what of them a device may promise by itself; `returned` is what it had spent when it gave it back.
 CREATE TABLE quotas (
     n INTEGER PRIMARY KEY, kind TEXT NOT NULL, subject TEXT NOT NULL, slot TEXT NOT NULL, each TEXT NOT NULL,
@@ -104,12 +107,14 @@ CREATE TABLE replies (
     reference TEXT,
     at TEXT NOT NULL, visit TEXT, lease TEXT, PRIMARY KEY (device, n)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX replies_at ON replies (at);
 -- What each event of a visit tells stands apart, so that their order doesn't matter; announced ones have a code first.
 CREATE TABLE visits (
     n INTEGER PRIMARY KEY, visit TEXT NOT NULL UNIQUE, device INTEGER, company TEXT, host TEXT, name TEXT,
     people INTEGER, place TEXT, code TEXT, until REAL, arrived REAL, asked TEXT, reason TEXT, asked_at REAL,
-    answer TEXT, left_at REAL, how TEXT
+    answer TEXT, left_at REAL, how TEXT, changed REAL
 ) STRICT;
+CREATE INDEX visits_changed ON visits (changed) WHERE changed IS NOT NULL;
 """
 
 

@@ -40,10 +40,10 @@ WHERE d.site = ? AND e.type = 'eu.parvis.health.up.v1' AND e.data LIKE ? ORDER B
 
 
 def latest(connection: Connection, limit: int) -> list[dict[str, Any]]:
-    """Return the latest visits, newest first; `waits` tells whether somebody stands there."""
+    """Return visits that are still told of, newest first, ahead of all where somebody stands there (`waits`)."""
     rows = connection.execute(
         "SELECT v.*, d.site, d.name AS device_name FROM visits v LEFT JOIN devices d ON d.id = v.device"
-        " ORDER BY v.n DESC LIMIT ?",
+        " WHERE v.changed IS NOT NULL ORDER BY (v.arrived IS NOT NULL AND v.left_at IS NULL) DESC, v.n DESC LIMIT ?",
         [limit],
     )
     found = [dict(row) for row in rows]
@@ -62,7 +62,7 @@ def answer(connection: Connection, visit: str, said: str, now: float) -> int | N
     ).fetchone()
     if row is None or said not in ANSWERS:
         return None
-    connection.execute("UPDATE visits SET answer = ? WHERE visit = ?", [said, visit])
+    connection.execute("UPDATE visits SET answer = ?, changed = ? WHERE visit = ?", [said, now, visit])
     replies.tell_visit(connection, int(row[0]), visit, {"answer": said}, now)
     return int(row[0])
 
@@ -74,8 +74,8 @@ def announce(connection: Connection, site: str, told: dict[str, Any], now: float
     code = "".join(secrets.choice(_ALPHABET) for _ in range(10))
     until = now + _HOURS * 3600
     whole = {**told, "code": code, "from": replies.rfc3339(now - 3600), "until": replies.rfc3339(until)}
-    rows = [(visit, None, told["company"], told["host"], told["name"], told["people"], code, until)]
-    columns = "visit, device, company, host, name, people, code, until"
+    rows = [(visit, None, told["company"], told["host"], told["name"], told["people"], code, until, now)]
+    columns = "visit, device, company, host, name, people, code, until, changed"
     store.write_rows(connection, "visits", columns, rows, "ON CONFLICT DO NOTHING")
     for kiosk in kiosks:
         replies.tell_visit(connection, kiosk, visit, {"announced": whole}, now)

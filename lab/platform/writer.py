@@ -97,6 +97,7 @@ class Writer(threading.Thread):
                 deciding.in_time(self._connection, self._ways, time.time())
                 if self._keep_days:
                     retention.prune(self._connection, time.time(), self._keep_days)
+                    retention.forget(self._connection, time.time(), self._keep_days)
             for device in replies.waiting_devices(self._connection):
                 self._send_replies(device)
 

@@ -3,10 +3,11 @@
 
 import json
 import time
+from pathlib import Path
 
 import pytest
 
-from lab.platform import retention, store
+from lab.platform import replies, report, retention, store, visits
 from lab.platform.contract import Contract
 from lab.platform.inbox import Inbox, Message
 from lab.platform.testing import uuid7
@@ -16,6 +17,7 @@ from lab.scale.servers import Postgres, postgres_programs
 pytestmark = pytest.mark.integration
 NOW = time.time()
 DAY = retention.DAY
+TOPIC = "parvis/1/cite/gateway-1/ev/visit"
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -35,19 +37,27 @@ def place(request, tmp_path):
 @pytest.fixture
 def writer(place):
     """Return a writer that works when it is told to."""
-    made = Writer(store.open_writer(place), Contract(), Inbox(), lambda *_: None, accept=True)
+    made = Writer(store.open_writer(place), Contract(), Inbox(), lambda *_: None, accept=False)
     yield made
     made._connection.close()
 
 
-def event(seq, name="gateway-1"):
+@pytest.fixture
+def reader(writer, place):
+    """Return what the page reads by."""
+    made = store.open_reader(place)
+    yield made
+    made.close()
+
+
+def event(seq, name="gateway-1", /, what="session.started", klass="usage", **data):
     body = {
-        "specversion": "1.0", "id": uuid7(), "source": f"/cite/{name}", "type": "eu.parvis.session.started.v1",
+        "specversion": "1.0", "id": uuid7(), "source": f"/cite/{name}", "type": f"eu.parvis.{what}.v1",
         "time": "1970-01-02T00:00:00Z", "epoch": f"epoch-{name}", "seq": seq, "boot": "b1", "monotonic": 1.0,
         "synchronised": False, "datacontenttype": "application/json",
-        "data": {"session": uuid7(), "plan": "guest", "seconds": 14400},
+        "data": data or {"session": uuid7(), "plan": "guest", "seconds": 14400},
     }  # fmt: skip
-    return Message(f"parvis/1/cite/{name}/ev/usage", json.dumps([body]).encode())
+    return Message(f"parvis/1/cite/{name}/ev/{klass}", json.dumps([body]).encode())
 
 
 def held(writer):
@@ -84,3 +94,82 @@ def test_many_old_events_go_in_small_steps(writer, monkeypatch):
     assert steps == [40, 40, 19, 0]
     writer._work([event(101)])
     assert held(writer) == [("gateway-1", 100), ("gateway-1", 101)]
+
+
+def asked(seq, key):
+    return event(
+        seq, what="request.created", klass="order", request=key, kind="desk", subject="bureau", place=None,
+        data={"name": "Entreprise Exemple"},
+    )  # fmt: skip
+
+
+def decide(writer, key, *states):
+    with store.transaction(writer._connection):
+        assert all(replies.answer(writer._connection, key, state, None, NOW) for state in states)
+
+
+def test_closed_requests_lose_their_words_and_nothing_else(writer, reader):
+    """Open ones stay, accepted ones a year; one that comes again is not made, nor decided, again."""
+    connection, keys = writer._connection, sorted(uuid7() for _ in range(5))
+    opened, waiting, kept, done, refused = keys
+    writer._work([asked(n, key) for n, key in enumerate(keys, 1)])
+    for key, states in (
+        (waiting, ["waitlisted"]), (kept, ["accepted"]), (done, ["accepted", "done"]), (refused, ["rejected"]),
+    ):  # fmt: skip
+        decide(writer, key, *states)
+    assert retention.forget(connection, NOW + 29 * DAY, 30) == 0
+    assert retention.forget(connection, NOW + 31 * DAY, 30) == 2
+    assert [row["request"] for row in report.requests(reader, 9)] == [waiting, opened, kept]
+    assert retention.forget(connection, NOW + 400 * DAY, 30) == 1
+    writer._work([asked(n, key) for n, key in enumerate(keys, 6)])
+    rows = connection.execute("SELECT data, state FROM requests ORDER BY n").fetchall()
+    assert [row[1] for row in rows] == ["received", "waitlisted", "accepted", "done", "rejected"]
+    assert ["Exemple" in row[0] for row in rows] == [True, True, False, False, False]
+
+
+def arrived(seq, key, name):
+    return event(
+        seq, what="visit.arrived", klass="visit", visit=key, company="exemple", host=None, name=name, people=1,
+        place="hall", language="fr", announced=False,
+    )  # fmt: skip
+
+
+def test_of_visits_who_left_is_forgotten_and_who_is_in_the_house_stays(writer, reader):
+    """However long ago somebody came; an announced visit goes when its time is over, and so does the word of it."""
+    connection, (here, left) = writer._connection, (uuid7(), uuid7())
+    writer._work([arrived(1, here, "N0"), arrived(2, left, "N1")])
+    writer._work([event(3, what="visit.left", klass="visit", visit=left, how="desk")])
+    told = {"company": "exemple", "host": None, "name": "N2", "people": 1}
+    with store.transaction(connection):
+        visits.announce(connection, "cite", told, NOW)
+        replies.tell_visit(connection, 1, left, {"announced": {"name": "N2"}}, NOW)
+        replies.tell_visit(connection, 1, left, {"answer": "seen"}, NOW)
+    assert retention.forget(connection, NOW + 31 * DAY, 30) == 2
+    assert [row["name"] for row in visits.latest(reader, 9)] == ["N0"]
+    replies.confirm(connection, 1, store.reply_epoch(connection), 2)
+    assert retention.forget(connection, NOW + 31 * DAY, 30) == 1
+    assert "N2" not in str([tuple(row) for row in connection.execute("SELECT * FROM replies").fetchall()])
+    with store.transaction(connection):
+        replies.tell_visit(connection, 1, left, {"answer": "coming"}, NOW)
+    assert connection.execute("SELECT max(n) FROM replies").fetchone()[0] == 3
+
+
+def test_a_dead_letter_loses_its_text_and_still_counts(writer, reader):
+    """Numbered or not, looked at or not: reason and number stay, and the acknowledgement with them."""
+    connection = writer._connection
+    writer._work(
+        [event(1, what="visit.left", klass="visit", visit="nobody's"), Message(TOPIC, b'[{"a": 1}, {"a": 2}]')]
+    )
+    before = report.devices(reader)
+    assert retention.forget(connection, NOW + 31 * DAY, 30) == 3
+    assert [(row["seq"], row["body"]) for row in report.dead_letters(reader, 9)] == [
+        (None, None), (None, None), (1, None),
+    ]  # fmt: skip
+    assert report.devices(reader) == before
+    assert before[0]["set_aside"] == 3
+
+
+def test_the_readme_is_the_table_that_is_obeyed():
+    """Each kind of data has its line, as `retention.line` writes it."""
+    text = Path(retention.__file__).with_name("README.md").read_text(encoding="utf-8")
+    assert all(retention.line(kind) in text for kind in retention.KEPT)
