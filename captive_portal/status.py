@@ -10,7 +10,7 @@ from flask import Blueprint, abort, make_response, render_template, request, url
 from captive_portal import entry, guard, plans, visit, ways
 from edge_core import logs
 from edge_core.i18n import N_
-from edge_core.store import grants, requests, site, usage
+from edge_core.store import grants, requests, site, usage, vouchers
 
 if TYPE_CHECKING:
     from flask import Response
@@ -59,8 +59,12 @@ def _refresh(left: float, *, counted: bool) -> int:
 
 
 def used_bytes(grant: Grant) -> int:
-    """Return the bytes that a session has used in both directions, as this gateway and others counted last."""
+    """Return the bytes that are used of what a session has, in both directions, as gateways counted last."""
     edge = visit.house().edge()
+    if grant.quota is not None and grant.is_shared and (whole := vouchers.quota_of(edge, grant.holder)) is not None:
+        # Of what this session found, the other devices of its code use their part.
+        together = usage.of_holder(edge, grant.holder) + site.used_elsewhere(edge, grant.holder)
+        return max(0, grant.quota - max(0, whole - together))
     used = usage.of_grant(edge, grant.id)
     return used.up_bytes + used.down_bytes + site.used_elsewhere(edge, grant.session)
 

@@ -18,7 +18,7 @@ from edge_core import clock, control, gateway_key, logs, netlink, notify
 from edge_core.errors import ConfigurationError, NetworkError, ParvisError
 from edge_core.settings import load, require_gateway
 from edge_core.store import database, followed, site
-from gateway_agent import failover, hostapd, idle, isolation, network, nft_state, quota, standing
+from gateway_agent import failover, hostapd, idle, isolation, network, nft_state, quota, shared_quota, standing
 from gateway_agent.accounting import Accounting
 from gateway_agent.control import Control
 from gateway_agent.counting import Counting
@@ -195,6 +195,8 @@ class Agent:
         limited = {grant.id: grant.quota for grant in self._enforcement.active if grant.quota is not None}
         elsewhere = site.open_usage(self._store) if self._roaming and limited else {}
         spent = {number: self._accounting.spent(number) + elsewhere.get(number, 0) for number in limited}
+        for number, limit, used in shared_quota.of_codes(self._store, self._enforcement.active, self._accounting.spent):
+            limited[number], spent[number] = limit, used
         over, soon = self._quota.judge(limited, spent, moment)
         if over:
             self._step("quota", lambda: followed.end(self._store, over, "quota", clock.now()))

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
     from edge_core.gateway_key import GatewayKey
 
-_PERMIT = "id, mac, expires_at, ended_at, revision, rate_up, rate_down, quota, zone"
+_PERMIT = (
+    "id, mac, expires_at, ended_at, revision, rate_up, rate_down, quota, zone, CASE WHEN quota IS NOT NULL"
+    f" AND devices > 1 AND substr(holder, 1, {len(VOUCHER)}) = '{VOUCHER}' THEN holder END"
+)
 
 
 class Permit(NamedTuple):
@@ -35,6 +38,8 @@ class Permit(NamedTuple):
     rate_down: int | None = None
     quota: int | None = None
     zone: str = FIRST
+    shared: str | None = None
+    """The holder whose devices use up one quota together."""
 
     def remaining(self, now: float) -> float:
         """Return the seconds left, 0 where it is over."""

@@ -78,6 +78,11 @@ class Grant:
     devices: int | None = None
     adopted: int = 0
 
+    @property
+    def is_shared(self) -> bool:
+        """Tell whether other devices may use the same voucher meanwhile: its quota is for all of them together."""
+        return self.holder.startswith(VOUCHER) and (self.devices or 1) > 1
+
     def remaining(self, now: float) -> float:
         """Return the seconds left, 0 where it is over."""
         return 0.0 if self.ended_at is not None else max(0.0, self.expires_at - now)

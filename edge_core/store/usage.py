@@ -69,6 +69,16 @@ def of_holder(connection: sqlite3.Connection, holder: str) -> int:
     return int(row[0])
 
 
+def of_ended(connection: sqlite3.Connection, holder: str) -> int:
+    """Return the bytes that a holder's grants have used which are ended."""
+    row = connection.execute(
+        "SELECT coalesce(sum(up_bytes + down_bytes), 0) FROM grants JOIN usage ON grant_id = grants.id"
+        " WHERE holder = ? AND holder <> '' AND ended_at IS NOT NULL",
+        [holder],
+    ).fetchone()
+    return int(row[0])
+
+
 def record(connection: sqlite3.Connection, totals: Iterable[tuple[int, Usage]], now: float) -> None:
     """Write totals (not increments: writing them again changes nothing) of open sessions."""
     with write(connection):

@@ -21,6 +21,7 @@ ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's: no letter that is 
 LENGTH = 10  # characters: 50 bits
 _READ_AS = str.maketrans("OIL", "011")
 _LONGEST = 40
+_HOLDER_DIGITS = 32  # of a digest's beginning, in the holder of a voucher of the whole site
 _TERMS = "batch, plan, seconds, rate_up, rate_down, quota, devices, made_at, valid_until"
 # What another gateway knows of a voucher counts here too: its first use, and that it was revoked.
 _KNOWN = """(SELECT v.id, v.batch, v.plan, v.seconds, v.rate_up, v.rate_down, v.quota, v.devices, v.made_at,
@@ -158,6 +159,17 @@ def get(connection: sqlite3.Connection, number: int) -> Voucher | None:
     """Return a voucher by its number."""
     row = connection.execute(f"SELECT * FROM {_KNOWN} WHERE id = ? AND id > 0", [number]).fetchone()
     return Voucher(*row) if row else None
+
+
+def quota_of(connection: sqlite3.Connection, holder: str) -> int | None:
+    """Return the bytes that all devices of a voucher's holder may use together; None: no limit, or no such voucher."""
+    name = holder.removeprefix(VOUCHER)
+    if len(name) == _HOLDER_DIGITS:
+        low, high = bytes.fromhex(name + "00" * 16), bytes.fromhex(name + "ff" * 16)
+        row = connection.execute(f"SELECT quota FROM {_KNOWN} WHERE digest BETWEEN ? AND ?", [low, high]).fetchone()
+    else:
+        row = connection.execute("SELECT quota FROM vouchers WHERE id = ?", [name]).fetchone()
+    return row[0] if row else None
 
 
 def take_over(connection: sqlite3.Connection, voucher: Voucher) -> int:

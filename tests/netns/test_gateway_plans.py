@@ -12,7 +12,7 @@ import time
 import pytest
 
 from edge_core import clock, control
-from edge_core.store import database, followed, grants
+from edge_core.store import database, followed, grants, vouchers
 from gateway_agent import isolation, network, nft_ruleset
 
 from .conftest import BODY, inside, run, until
@@ -90,6 +90,25 @@ def test_a_quota_ends_the_session(zone, guest):
     got, _ = drain(zone, guest, 40_000_000, 6.0)
     assert 2_500_000 < got < 9_000_000
     assert ended(zone, grant)["reason"] == "quota"
+    assert guest.get("http://192.0.2.1/")[0] == 302
+
+
+def test_the_devices_of_one_code_share_its_quota(zone, guest):
+    """What one of them has used the other has no more: both are offline once it is used up together."""
+    other = zone.guest().join()
+    with contextlib.closing(zone.store()) as store:
+        limits = grants.Limits(rate_down=16_000, quota=4_000_000)
+        now, terms = clock.now(), {"batch": "b", "plan": "plan", "seconds": 600, "devices": 2, "count": 1}
+        vouchers.make(store, b"k", limits=limits, valid_until=now + 600, now=now, **terms)
+        (code,) = vouchers.all_of(store)
+        both = [
+            grants.accept(store, each.mac, "plan", 600, now, limits=limits, holder=code.holder)
+            for each in (guest, other)
+        ]
+    assert control.nudge(zone.settings.agent_socket)
+    assert drain(zone, guest, 3_000_000)[0] == 3_000_000
+    drain(zone, other, 40_000_000, 6.0)
+    assert [ended(zone, grant)["reason"] for grant in both] == ["quota", "quota"]
     assert guest.get("http://192.0.2.1/")[0] == 302
 
 

@@ -213,6 +213,19 @@ def test_the_quota_of_a_code_counts_over_all_its_sessions(app, phone, visiting, 
     assert "épuisées" in answer.text
 
 
+def test_two_devices_of_a_code_see_what_is_left_for_both(app, phone, visiting, house, clock, code):
+    """What one has used, the other has no more, though both found the whole of it."""
+    made = code(quota=1_000_000, devices=2)
+    enter(phone, made)
+    other = visiting(app, address="10.77.16.21")
+    enter(other, made)
+    first = grants.by_mac(house.edge(), PHONE, clock.now)
+    usage.record(house.edge(), [(first.id, Usage(down_bytes=700_000))], clock.now)
+    assert [client.get("/api/captive").json["bytes-remaining"] for client in (phone, other)] == [300_000, 300_000]
+    grants.end(house.edge(), PHONE, "logout", clock.now)
+    assert other.get("/api/captive").json["bytes-remaining"] == 300_000
+
+
 @pytest.mark.parametrize(
     ("later", "before", "word"),
     [(0, None, "connu"), (90_000, None, "avant aujourd’hui"), (4000, "use", "écoulé"), (0, "revoke", "retiré")],

@@ -44,6 +44,19 @@ def state(connection):
     return connection.execute("SELECT session, expires_at, end_reason, extended FROM site_sessions").fetchall()
 
 
+@pytest.mark.parametrize("site", [False, True])
+def test_the_quota_of_a_code_is_found_by_its_holder(edge, site):
+    """By its number, or all over the site by its digest; a code that is gone has none."""
+    for quota in (500, None):
+        limits = grants.Limits(quota=quota)
+        vouchers.make(edge, b"k", batch="b", plan="p", seconds=60, limits=limits, devices=2, count=1,
+                      valid_until=NOW + 60, now=NOW, site=site)  # fmt: skip
+    holders = [each.holder.key for each in vouchers.all_of(edge)]
+    assert [vouchers.quota_of(edge, holder) for holder in holders] == [500, None]
+    assert vouchers.quota_of(edge, "voucher:99") is None
+    assert vouchers.quota_of(edge, "voucher:" + "0" * 32) is None
+
+
 def test_the_order_of_words_does_not_matter(write_settings, tmp_path):
     """Open, prolonged twice, ended: in every order, some doubled, it ends as ended with the reason that came first."""
     words = [
