@@ -81,6 +81,15 @@ def show(name: str, figures: Sequence[Figure], console: Console) -> None:
     console.print(table)
 
 
+def tell(figures: Sequence[Figure]) -> None:
+    """Print figures as they become known, so that a long measure that is cut short has said what it knew."""
+    for one in figures:
+        beside = [
+            f"{name} {value:g}" for name in ("peer", "limit", "goal") if (value := getattr(one, name)) is not None
+        ]
+        print(f"  {one.figure}: {one.value:g} {one.unit} {', '.join(beside)}".rstrip(), flush=True)
+
+
 def keep(file: Path, figures: Sequence[Figure]) -> None:
     """Write the figures as JSON."""
     file.parent.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: EUPL-1.2
-"""Measures a bench part by part, each isolated in a process of its own, with room in the machine's neighbour table.
+"""Measures a bench part by part and tells each part's figures at once; one that fails costs no other.
 
-Who has made one process namespace can't make another (unshare(2)).
+`measured` isolates each in a process of its own, with room in the machine's neighbour table: who has made one process
+namespace can't make another (unshare(2)).
 """
 
 from __future__ import annotations
@@ -10,12 +11,13 @@ import json
 import subprocess
 import sys
 import tempfile
+import traceback
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lab.bench.figures import Figure
+from lab.bench.figures import Figure, tell
 from lab.net.isolate import run_isolated
 
 if TYPE_CHECKING:
@@ -36,8 +38,25 @@ def measured(module: str, names: Iterable[str]) -> list[Figure]:
             if done.returncode or not file.exists():
                 print(f"bench: {part} could not be measured (code {done.returncode})", file=sys.stderr)
                 continue
-            found += [Figure(**row) for row in json.loads(file.read_text(encoding="utf-8"))]
+            found += _told([Figure(**row) for row in json.loads(file.read_text(encoding="utf-8"))])
     return found
+
+
+def in_turn(parts: Iterable[Callable[[], list[Figure]]]) -> list[Figure]:
+    """Return the figures of parts that need no isolation; one that fails is told, with where."""
+    found: list[Figure] = []
+    for part in parts:
+        try:
+            found += _told(part())
+        except Exception:  # noqa: BLE001  whatever it was, what is measured already stays
+            print(f"bench: {part.__name__.strip('_')} could not be measured", file=sys.stderr)
+            traceback.print_exc()
+    return found
+
+
+def _told(figures: list[Figure]) -> list[Figure]:
+    tell(figures)
+    return figures
 
 
 def run(parts: Mapping[str, Part], *, loopback: bool = False) -> int:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import psutil
 
-from lab.bench import down, uplink
+from lab.bench import down, parts, uplink
 from lab.bench.figures import Figure
 from lab.bench.peers import mosquitto_bridge, thingsboard
 from lab.faults.peer import Peer
@@ -31,8 +31,8 @@ _DAY = 86_400
 
 
 def figures() -> list[Figure]:
-    """Measure everything, the events' rates in turns."""
-    return [*_rates(), *_downs(), *_backlog(), *_writes()]
+    """Measure everything, the events' rates in turns; each part is told when it is known."""
+    return parts.in_turn((_rates, _downs, _writes, _backlog))
 
 
 def _rates() -> list[Figure]:

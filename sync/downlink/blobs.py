@@ -42,7 +42,7 @@ def fetch_missing(
     missing = {file.sha256: file for file in files if not is_here(file, folder)}
     if missing:
         folder.mkdir(parents=True, exist_ok=True)
-        _require_room(sum(file.bytes for file in missing.values()), folder)
+        require_room(sum(file.bytes for file in missing.values()), folder)
     for done, file in enumerate(missing.values()):
         if progress is not None:
             progress(done, len(missing))
@@ -78,7 +78,8 @@ def sweep_mirror(folder: Path, indexes: Iterable[Index]) -> None:
             path.unlink(missing_ok=True)
 
 
-def _require_room(size: int, folder: Path) -> None:
+def require_room(size: int, folder: Path) -> None:
+    """Leave the disk some room for sessions and events. Raises ContentError where `size` bytes more would take it."""
     free = shutil.disk_usage(folder).free
     if free < size + _ROOM:
         raise ContentError(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import urllib3
 from tuf.api.exceptions import DownloadError, DownloadHTTPError, DownloadLengthMismatchError
@@ -19,7 +19,7 @@ from edge_core.errors import ContentError, NetworkError
 from sync.downlink.http import BusyError, HttpFetcher
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from tuf.ngclient import FetcherInterface
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from sync.downlink.http import Resumable
     from sync.downlink.repository_format import FileRef
 
-_RESUMED = 256 << 10  # bytes: what is smaller is fetched whole
+_RESUMED = 256 << 10  # bytes: what is smaller is fetched whole, what is larger never stands in memory
+Taken = TypeVar("Taken")
 _log = logs.get(__name__)
 
 
@@ -65,25 +66,18 @@ class Road:
 
     def fetch(self, path: str, file: FileRef) -> bytes:
         """Return a small file, verified. Raises NetworkError or ContentError."""
-        data = self._from_neighbour(path, file)
-        if data is None:
-            data = self._fetch(self.url, path, file)
-            self.octets += len(data)
+        data = self._nearest(path, lambda url: self._fetch(url, file), file)
         if self._keep is not None:
             _write(self._keep / path, data)
         return data
 
     def fetch_to(self, path: str, file: FileRef, target: Path) -> None:
         """Put a file at `target`, verified and on disk before it bears its name. Raises as `fetch`, and OSError."""
-        target.parent.mkdir(parents=True, exist_ok=True)
-        data = self._from_neighbour(path, file)
-        if data is None and file.bytes >= _RESUMED and hasattr(self.fetcher, "fetch_from"):
-            self._resume_to(f"{self.url}/{path}", file, target)
+        if file.bytes < _RESUMED:
+            _write(target, self._nearest(path, lambda url: self._fetch(url, file), file), durable=True)
             return
-        if data is None:
-            data = self._fetch(self.url, path, file)
-            self.octets += len(data)
-        _write(target, data, durable=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        self._nearest(path, lambda url: self._fetch_large(url, file, target), file)
 
     def is_behind(self, base: str, timestamp: bytes) -> bool:
         """Tell whether a neighbour answers, and has not verified this timestamp yet."""
@@ -94,24 +88,23 @@ class Road:
         except (DownloadError, urllib3.exceptions.HTTPError):
             return False
 
-    def _from_neighbour(self, path: str, file: FileRef) -> bytes | None:
-        """Return a file that somebody of the site holds; None where nobody does, or what they hold is not it."""
+    def _nearest(self, path: str, take: Callable[[str], Taken], file: FileRef) -> Taken:
+        """Have `take` get a file from somebody of the site, or where nobody holds it, from the repository."""
         for base in self.neighbours:
             if base in self._away or base == self.url:
                 continue
             try:
-                data = self._fetch(base, path, file)
+                taken = take(f"{base}/{path}")
             except (NetworkError, ContentError) as error:
                 if not isinstance(error.__cause__, DownloadHTTPError):  # it is away, or lies: not again in this look
                     self._away.add(base)
                     _log.warning("neighbour_passed_over", reason=str(error))
             else:
-                self.spared += len(data)
-                return data
-        return None
+                self.spared += file.bytes
+                return taken
+        return take(f"{self.url}/{path}")
 
-    def _fetch(self, base: str, path: str, file: FileRef) -> bytes:
-        url = f"{base}/{path}"
+    def _fetch(self, url: str, file: FileRef) -> bytes:
         try:
             with self.fetcher.download_file(url, file.bytes) as stream:
                 data: bytes = stream.read()
@@ -119,14 +112,18 @@ class Road:
             raise explain(error, url) from error
         if len(data) != file.bytes or hashlib.sha256(data).hexdigest() != file.sha256:
             raise _damaged(url, len(data), file)
+        self._count(url, len(data))
         return data
 
-    def _resume_to(self, url: str, file: FileRef, target: Path) -> None:
-        """Fetch a large file piece by piece to the disk, from where the last try was cut."""
-        partial = target.with_name(f".{target.name}.partial")
-        held = partial.stat().st_size if partial.is_file() else 0
+    def _fetch_large(self, url: str, file: FileRef, target: Path) -> None:
+        """Fetch a file piece by piece to the disk, whatever its size; from the repository where the last try was cut.
+
+        What a neighbour gives stands apart: one that lies must not cost what came from the repository.
+        """
+        partial = target.with_name(f".{target.name}.{'partial' if self._is_own(url) else 'near'}")
+        held = partial.stat().st_size if self._is_own(url) and partial.is_file() else 0
         try:
-            begins, pieces = cast("Resumable", self.fetcher).fetch_from(url, held if held < file.bytes else 0)
+            begins, pieces = self._pieces(url, held if held < file.bytes else 0)
             self._take(pieces, partial, begins, file, url)
         except (DownloadError, urllib3.exceptions.HTTPError) as error:
             raise explain(error, url) from error
@@ -136,11 +133,23 @@ class Road:
             raise _damaged(url, size, file)
         partial.replace(target)
 
+    def _pieces(self, url: str, offset: int) -> tuple[int, Iterator[bytes]]:
+        if hasattr(self.fetcher, "fetch_from"):
+            return cast("Resumable", self.fetcher).fetch_from(url, offset)
+        return 0, self.fetcher.fetch(url)
+
+    def _is_own(self, url: str) -> bool:
+        return url.startswith(f"{self.url}/")
+
+    def _count(self, url: str, size: int) -> None:
+        if self._is_own(url):
+            self.octets += size
+
     def _take(self, pieces: Iterator[bytes], partial: Path, begins: int, file: FileRef, url: str) -> None:
         with partial.open("r+b" if begins else "wb") as out:
             out.seek(begins)
             for piece in pieces:
-                self.octets += len(piece)
+                self._count(url, len(piece))
                 if out.tell() + len(piece) > file.bytes:
                     out.truncate(0)
                     raise _damaged(url, out.tell() + len(piece), file)

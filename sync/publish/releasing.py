@@ -54,6 +54,11 @@ def publish(bundles: Sequence[Path], repository: Path, key_folder: Path, now: fl
             data = bundle.read_bytes()
         except OSError as error:
             raise ContentError(f"{bundle} can't be read ({error.strerror}).", remedy="Make it: make bundle.") from error
+        if not 0 < len(data) <= channels.MOST_BYTES:
+            raise ContentError(
+                f"{bundle} has {len(data)} bytes, where devices take 1 to {channels.MOST_BYTES}.",
+                remedy="Make it anew: make bundle.",
+            )
         references[place] = FileRef(hashlib.sha256(data).hexdigest(), len(data))
         files[channels.bundle_path(references[place])] = data
     if not (key_folder / _KEY).exists():

@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING
 
 from edge_core import logs
 from edge_core.errors import ParvisError
+from sync.downlink.blobs import require_room
 from sync.release import channel as channels
 
 if TYPE_CHECKING:
     from edge_core.settings import Settings
+    from sync.downlink.repository_format import FileRef
     from sync.downlink.road import Road
 
 DUE = "due"  # a file in the folder: its change wakes the installer (systemd/parvis-release.path)
@@ -52,8 +54,8 @@ def carry(said: bytes, settings: Settings, road: Road) -> None:
         if bundle is None or target is None or name == running():
             return
         if not (target.is_file() and target.stat().st_size == bundle.bytes):
-            for old in folder.glob("*.tar"):
-                old.unlink()
+            _forget_others(folder, bundle)
+            require_room(bundle.bytes, folder)
             road.fetch_to(channels.bundle_path(bundle), bundle, target)
         _let_the_installer_read(settings.tuf_dir)
         due = folder / DUE
@@ -65,6 +67,14 @@ def carry(said: bytes, settings: Settings, road: Road) -> None:
             _log.info("release_due", release=name, sequence=word.sequence)
     except (ParvisError, OSError, ValueError) as error:
         _log.warning("release_not_carried", reason=str(error))
+
+
+def _forget_others(folder: Path, bundle: FileRef) -> None:
+    """Make room: take away the bundles of other releases, those of which only a part came too."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in folder.glob("*.tar*"):
+        if not old.name.startswith(f".{bundle.sha256}."):
+            old.unlink()
 
 
 def _let_the_installer_read(folder: Path) -> None:

@@ -105,13 +105,16 @@ def run(settings: Settings, shelf: Shelf) -> Outcome | None:
     """End what was cut, then install what is due; None where nothing is. Raises ParvisError."""
     with _alone(shelf):
         begun = clock.monotonic()
-        outcome = trial.settle(shelf, Device(settings))
+        # A release that brings the machine down must not be tried for ever: of one that was cut, the word still stands.
+        cut = shelf.named("current") != shelf.named("proven")
+        outcome = trial.settle(shelf, Device(settings), _sequence(settings, shelf) if cut else 0)
         if outcome.what == "unchanged":
             found = due(settings, shelf)
             if found is None:
                 return None
             name, bundle, sequence = found
             outcome = _bring(settings, shelf, name, bundle, sequence)
+            bundle.unlink(missing_ok=True)
         tell(settings, outcome, clock.monotonic() - begun)
         shelf.sweep()
         return outcome
@@ -194,8 +197,10 @@ def _verified(bundle: FileRef, brought: Path, shelf: Shelf) -> Path:
                     break
                 copy.write(piece)
     except OSError as error:
+        target.unlink(missing_ok=True)  # on a full disk it must not stay in everybody's way
         raise ContentError(
-            f"The bundle {brought.name} can't be read ({error.strerror}).", remedy="It is fetched again."
+            f"The bundle {brought.name} can't be copied to {target} ({error.strerror}).",
+            remedy="It is fetched again; make room where the disk is full.",
         ) from error
     if size != bundle.bytes or digest.hexdigest() != bundle.sha256:
         target.unlink()

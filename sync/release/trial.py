@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from edge_core.errors import ProcessError
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -53,8 +55,15 @@ def settle(shelf: Shelf, hands: Hands, sequence: int = 0) -> Outcome:
 def bring(shelf: Shelf, hands: Hands, name: str, bundle: Path, sequence: int) -> Outcome:
     """Install a release of a verified bundle and judge it. Raises ProcessError; what ran before then runs on."""
     if not shelf.holds(name):
-        hands.build(bundle, shelf.folder(name))
-        shelf.complete(name)
+        try:
+            hands.build(bundle, shelf.folder(name))
+            shelf.complete(name)
+        except OSError as error:
+            raise ProcessError(
+                f"The release was not built: {error.filename or shelf.folder(name)} can't be written"
+                f" ({error.strerror}).",
+                remedy="Make room on that disk.",
+            ) from error
     return switch(shelf, hands, name, sequence)
 
 

@@ -8,6 +8,7 @@ import socket
 import socketserver
 import threading
 import time
+import tracemalloc
 import urllib.request
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -22,6 +23,7 @@ from sync.downlink.repository_format import FileRef
 from sync.downlink.road import Road, ServerBusyError
 from sync.publish import keys, publisher
 from sync.sharing import Sharing, located
+from sync.stick import FolderFetcher
 
 pytestmark = pytest.mark.integration
 ROOT = Path(__file__).parents[2]
@@ -137,6 +139,42 @@ def test_a_damaged_half_is_not_believed(big):
         road.fetch_to(f"blobs/{file.sha256}", file, target)
     road.fetch_to(f"blobs/{file.sha256}", file, target)
     assert target.read_bytes() == BLOB
+
+
+def test_a_neighbour_that_lies_costs_nothing_of_what_came(big, tmp_path):
+    """What a neighbour gives stands apart from the half that the repository gave, which is gone on with."""
+    server, file, road, target = big
+    server.cut_after = 700_000
+    with pytest.raises(Exception, match="can't be fetched"):
+        road.fetch_to(f"blobs/{file.sha256}", file, target)
+    (tmp_path / "liar" / "blobs").mkdir(parents=True)
+    (tmp_path / "liar" / "blobs" / file.sha256).write_bytes(bytes(len(BLOB)))
+    with serving(tmp_path / "liar") as liar:
+        road = Road(road.url, neighbours=[f"http://127.0.0.1:{liar.server_port}"])
+        road.fetch_to(f"blobs/{file.sha256}", file, target)
+        assert liar.sent == len(BLOB)
+    assert target.read_bytes() == BLOB
+    assert (road.spared, road.octets) == (0, server.sent)
+    assert server.sent < len(BLOB)
+
+
+def test_a_large_file_never_stands_in_memory(tmp_path):
+    """From a stick or a neighbour neither: `sync` has 96 MB for all that it does, and a bundle may be larger."""
+    (tmp_path / "near" / "blobs").mkdir(parents=True)
+    data = bytes(24 << 20)
+    file = FileRef(hashlib.sha256(data).hexdigest(), len(data))
+    (tmp_path / "near" / "blobs" / file.sha256).write_bytes(data)
+    del data
+    stick = Road("stick://here", FolderFetcher(tmp_path / "near"))
+    road = Road("http://127.0.0.1:9", FolderFetcher(tmp_path / "near"), neighbours=["stick://here"])
+    tracemalloc.start()
+    try:
+        stick.fetch_to(f"blobs/{file.sha256}", file, tmp_path / "one")
+        road.fetch_to(f"blobs/{file.sha256}", file, tmp_path / "two")
+        assert tracemalloc.get_traced_memory()[1] < 8 << 20
+    finally:
+        tracemalloc.stop()
+    assert road.spared == file.bytes
 
 
 def test_a_server_that_drips_is_given_up(big, monkeypatch):

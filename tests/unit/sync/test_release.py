@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: EUPL-1.2
 """Releases: who gets which, that nobody but the operator says so, and how a device judges and goes back."""
 
+import errno
 import hashlib
 import io
 import shutil
@@ -16,7 +17,7 @@ from securesystemslib.signer import CryptoSigner
 from edge_core import clock
 from edge_core.errors import ContentError, ProcessError
 from lab.faults import updating
-from sync.downlink import Downlink
+from sync.downlink import Downlink, blobs
 from sync.downlink.repository_format import FileRef
 from sync.publish import keys, publisher, releasing
 from sync.release import build, carry, channel, gate, install, trial
@@ -128,6 +129,9 @@ class Fleet:
         finally:
             downlink.close()
 
+    def digest(self):
+        return hashlib.sha256(self.bundle.read_bytes()).hexdigest()
+
     def due(self):
         return install.due(self.settings, self.shelf)
 
@@ -231,6 +235,53 @@ def test_a_word_of_another_key_is_refused_and_content_goes_on(fleet, tmp_path):
     assert not carry.carried(fleet.settings).exists()
 
 
+@pytest.fixture
+def installer(fleet, monkeypatch):
+    """Return a way to have the installer do one round with a device that says what troubles it."""
+    monkeypatch.setattr(install, "tell", lambda *_: None)
+
+    def run(trouble):
+        monkeypatch.setattr(install, "Device", lambda _: updating.Hands(trouble))
+        return install.run(fleet.settings, fleet.shelf)
+
+    return run
+
+
+def test_an_installed_release_leaves_no_copy_of_its_bundle(fleet, installer):
+    """The bundle that was verified goes once the release is there: it is as large as the release."""
+    fleet.release()
+    assert fleet.look().error is None
+    assert installer("").what == "installed"
+    assert [path.name for path in fleet.shelf.home.glob("*.tar")] == []
+
+
+def test_a_release_that_brings_the_machine_down_is_not_tried_for_ever(fleet, installer):
+    """A trial that was cut and then found bad is refused as any other: by the word that asked for it."""
+    fleet.release()
+    assert fleet.look().error is None
+    updating.Hands().build(fleet.bundle, fleet.shelf.folder(NAME))
+    fleet.shelf.complete(NAME)
+    fleet.shelf.point("current", NAME)  # and then the power went
+    assert installer("the portal is away").what == "rolled_back"
+    assert fleet.due() is None
+
+
+def test_a_bundle_leaves_room_to_sessions_and_events(fleet, monkeypatch):
+    """On a disk that it would fill it isn't fetched, content goes on; what came of other releases is taken away."""
+    assert fleet.look().error is None
+    fleet.release()
+    folder = carry.carried(fleet.settings)
+    folder.mkdir(parents=True)
+    for name in ("other.tar", ".other.tar.partial"):
+        (folder / name).write_bytes(b"half of another release")
+    with monkeypatch.context() as full:
+        full.setattr(blobs.shutil, "disk_usage", lambda _: SimpleNamespace(free=8 << 20))
+        assert fleet.look().error is None
+    assert list(folder.iterdir()) == []
+    assert fleet.look().error is None
+    assert sorted(path.name for path in folder.iterdir()) == sorted([f"{fleet.digest()}.tar", carry.DUE])
+
+
 def test_a_release_that_was_not_well_waits_for_a_new_word(fleet):
     """It isn't tried again and again; the operator's next word begins anew."""
     fleet.release()
@@ -242,12 +293,15 @@ def test_a_release_that_was_not_well_waits_for_a_new_word(fleet):
     assert fleet.due()[2] == 2
 
 
-def test_bundles_of_two_releases_are_refused(fleet, tmp_path):
-    """One word, one release."""
+def test_bundles_that_no_device_could_take_are_refused(fleet, tmp_path, monkeypatch):
+    """One word, one release; nothing larger than a device will fetch."""
     other = tmp_path / f"parvis-0.3.0-aaaaaaaa-{PLACE}.tar"
     other.write_bytes(b"x")
     with pytest.raises(ContentError, match="2 releases"):
         releasing.publish([fleet.bundle, other], fleet.repository, fleet.keys, NOW, 1)
+    monkeypatch.setattr(channel, "MOST_BYTES", 4)
+    with pytest.raises(ContentError, match="has 6 bytes, where devices take 1 to 4"):
+        fleet.release()
     with pytest.raises(ContentError, match="no bundle's name"):
         releasing.publish([tmp_path / "x.tar"], fleet.repository, fleet.keys, NOW, 1)
 
@@ -286,7 +340,7 @@ def test_a_bad_release_is_taken_back_and_refused(home):
 
 
 def test_a_release_that_cannot_be_built_changes_nothing(home):
-    """Whole or not pointed to."""
+    """Whole or not pointed to, also where the disk is full in the middle of it."""
 
     class Clumsy(updating.Hands):
         def build(self, bundle, folder):
@@ -294,9 +348,15 @@ def test_a_release_that_cannot_be_built_changes_nothing(home):
             raise ProcessError("no room", remedy="free some")
 
     shelf = Shelf(home)
-    with pytest.raises(ProcessError):
-        trial.bring(shelf, Clumsy(), updating.NEW, home, 1)
-    assert shelf.named("current") == updating.OLD
+
+    class Full(updating.Hands):
+        def build(self, bundle, folder):
+            raise OSError(errno.ENOSPC, "No space left on device", str(folder / "a.whl"))
+
+    for hands, said in ((Clumsy(), "no room"), (Full(), "can't be written .No space left on device")):
+        with pytest.raises(ProcessError, match=said):
+            trial.bring(shelf, hands, updating.NEW, home, 1)
+        assert shelf.named("current") == updating.OLD
     with pytest.raises(ProcessError, match="not whole"):
         shelf.point("current", updating.NEW)
 
