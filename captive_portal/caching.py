@@ -31,6 +31,7 @@ _SAME_FOR_ALL = frozenset(
 _TIMELY = ("events.", "transport.", "companies.one", "services.")
 _MINUTE, _HOUR = 60, 3600
 _MOST_PAGES = 400
+_MOST_BYTES = 16 << 20  # of all pages: whoever asks for the largest with made-up questions must not fill the memory
 _LARGEST = 200_000  # bytes: a page that is larger is made anew
 _LONGEST_ADDRESS = 300  # characters: longer ones are nobody's second question
 _FRONT_SECONDS = "5"
@@ -42,6 +43,8 @@ class _Shelf:
     """Pages by their tag, the least asked for dropped first; threads share it."""
 
     pages: OrderedDict[str, tuple[bytes, dict[str, str]]] = field(default_factory=OrderedDict)
+    size: int = 0
+    """Bytes of the pages."""
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def get(self, tag: str) -> tuple[bytes, dict[str, str]] | None:
@@ -52,9 +55,11 @@ class _Shelf:
 
     def put(self, tag: str, body: bytes, headers: dict[str, str]) -> None:
         with self.lock:
+            self.size += len(body) - len(self.pages.get(tag, (b"",))[0])
             self.pages[tag] = (body, headers)
-            while len(self.pages) > _MOST_PAGES:
-                self.pages.popitem(last=False)
+            while len(self.pages) > _MOST_PAGES or self.size > _MOST_BYTES:
+                _, (dropped, _) = self.pages.popitem(last=False)
+                self.size -= len(dropped)
 
 
 class Caching:

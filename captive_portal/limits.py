@@ -72,6 +72,8 @@ class Limits:
         self.forms = Limiter(Rate(40, 1.5), Rate(4000, 0.005))
         # Wrong codes only: a hall full of people with good ones is no attack.
         self.guesses = Limiter(Rate(6, 60), Rate(120, 1))
+        # What is asked for is kept for weeks, and read by people.
+        self.requests = Limiter(Rate(20, 60), Rate(2000, 0.5))
         self.mails = Limiter(Rate(3, 200), Rate(60, 5))
         self.mailboxes = Limiter(Rate(3, 1200), Rate(60, 5))
         self.sign_ins = Limiter(Rate(5, 120), Rate(600, 0.5))

@@ -169,6 +169,7 @@ def _take(subject: dict[str, Any]) -> Response | tuple[str, int]:
     if errors:
         return _show(subject, request.form, errors), _UNREADABLE
     kind, key = str(subject.get("kind") or "other"), str(subject["id"])
+    guard.limit(house.limits.requests)
     form = guard.filled_in(key, given)
     made = requests.create(house.edge(), kind=kind, subject=key, data=given, place=_PLACE, now=house.now(), form=form)
     _log.info("request_recorded", request=made.id, kind=kind)

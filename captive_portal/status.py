@@ -147,6 +147,7 @@ def report() -> BaseResponse | tuple[str, int]:
     if not given or len(given) > _LONGEST:
         wrong = N_("This is needed.") if not given else N_("This is too long.")
         return render_template("status/problem.html", given=given[:_LONGEST], wrong=wrong), _UNREADABLE
+    guard.limit(house.limits.requests)
     data = {"comment": given, "connection": here.grant.plan if here.grant else "offline"}
     made = requests.create(
         house.edge(),

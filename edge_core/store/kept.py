@@ -49,7 +49,7 @@ SESSIONS = Kept(
     data="sessions under a random number: plan, length, volume; no device",
     purpose="statistics; what a voucher has left",
     place="edge.db, `grants` and `usage`",
-    until="its end (a voucher's: kept with the voucher)",
+    until="its end, and no more than the last million (a voucher's: kept with the voucher)",
     seconds=90 * DAY,
 )
 SET_ASIDE = Kept(

@@ -15,11 +15,16 @@ _EVERY = 600.0  # seconds between two calls that look
 _MOST = 500
 """Rows of a kind that one call removes, so that the lock is held for a moment only."""
 
+_SOON = 2.0  # seconds until the next call where more may be left
+MOST_SESSIONS = 1_000_000
+"""Sessions that are kept, of some 200 bytes each: who logs in and out all day long must not fill the outbox's room."""
+
 # A voucher's sessions stay: what it has left is counted by them. The highest revision stays: others count from there.
 _SESSIONS = (
-    "SELECT id FROM grants WHERE mac = '' AND holder = '' AND ended_at < ?"
+    "SELECT id FROM grants WHERE mac = '' AND holder = '' AND {}"
     " AND revision < (SELECT max(revision) FROM grants) LIMIT ?"
 )
+_OLD, _TOO_MANY = _SESSIONS.format("ended_at < ?"), _SESSIONS.format("id <= (SELECT max(id) FROM grants) - ?")
 
 
 def forget_old(connection: sqlite3.Connection, now: float) -> int:
@@ -30,7 +35,9 @@ def forget_old(connection: sqlite3.Connection, now: float) -> int:
     with write(connection):
         count = sum(connection.execute(row.purge, [now - (row.seconds or 0.0), _MOST]).rowcount for row in kept.PURGED)
         before = now - (kept.SESSIONS.seconds or 0.0)
-        old = [(row[0],) for row in connection.execute(_SESSIONS, [before, _MOST]).fetchall()]
+        rows = connection.execute(_OLD, [before, _MOST]).fetchall()
+        rows = rows or connection.execute(_TOO_MANY, [MOST_SESSIONS, _MOST]).fetchall()
+        old = [(row[0],) for row in rows]
         connection.executemany("DELETE FROM usage WHERE grant_id = ?", old)
         connection.executemany("DELETE FROM grants WHERE id = ?", old)
         return count + len(old)
@@ -50,4 +57,7 @@ class Forgetting:
         if running < self._due or now is None:
             return 0
         self._due = running + _EVERY
-        return forget_old(self._connection, now) + erasure.erase(self._connection, now - self._visits_kept, now)
+        done = forget_old(self._connection, now) + erasure.erase(self._connection, now - self._visits_kept, now)
+        if done >= _MOST:
+            self._due = running + _SOON
+        return done

@@ -220,3 +220,9 @@ def m091_leases(db: Database) -> None:
 def m092_ticks(db: Database) -> None:
     """Keep a tick of a roll-call that was taken back, so that no other kiosk puts it there again."""
     db.execute("ALTER TABLE roll_ticks ADD COLUMN found INTEGER NOT NULL DEFAULT 1")
+
+
+@edge()
+def m093_over(db: Database) -> None:
+    """Find the sessions that are to be forgotten without reading the million that are not."""
+    db.execute("CREATE INDEX grants_over ON grants (ended_at) WHERE mac = '' AND holder = ''")

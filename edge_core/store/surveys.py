@@ -13,16 +13,21 @@ if TYPE_CHECKING:
     import sqlite3
 
 CHOICES = ("good", "fair", "poor")
+MOST = 50_000
+"""Answers to one question: above, they come from addresses that somebody makes up, and no more are taken."""
 
 
 def answer(connection: sqlite3.Connection, *, survey: str, choice: str, device: str, place: str, now: float) -> bool:
-    """Count one answer and tell the platform, in one transaction; False where this device has answered before.
+    """Count one answer and tell the platform, in one transaction; return whether it was counted.
 
-    `device` is a token that can't be led back to a device, or from one survey to another. Repeating is safe.
+    It isn't where this device has answered before, or where there are too many answers to be believed. `device` is a
+    token that can't be led back to a device, or from one survey to another. Repeating is safe.
     """
     if choice not in CHOICES:
         return False
     with write(connection):
+        if sum(counts(connection, survey).values()) >= MOST:
+            return False
         done = connection.execute("INSERT INTO answered VALUES (?, ?) ON CONFLICT DO NOTHING", [survey, device])
         if not done.rowcount:
             return False

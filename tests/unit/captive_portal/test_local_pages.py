@@ -158,6 +158,11 @@ def test_the_shelf_is_bounded():
     assert len(shelf.pages) == caching._MOST_PAGES
     assert shelf.get("999") is not None
     assert shelf.get("0") is None
+    for number in range(1000):
+        shelf.put(str(number % 300), bytes(caching._LARGEST), {})
+    held = sum(len(body) for body, _ in shelf.pages.values())
+    assert held == shelf.size
+    assert caching._MOST_BYTES - caching._LARGEST < held <= caching._MOST_BYTES
 
 
 @pytest.mark.parametrize("host", ["a b<>", "[::1", "x" * 64 + ".example", "a:99999", "\xff", "x" * 5000, ""])

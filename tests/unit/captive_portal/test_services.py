@@ -6,7 +6,7 @@ import re
 import pytest
 
 from edge_core import live
-from edge_core.store import database, outbox, quotas, requests
+from edge_core.store import database, outbox, quotas, requests, surveys
 
 
 def hidden(page):
@@ -109,6 +109,18 @@ def test_sent_when_the_platform_has_it(phone, edge):
     assert "liste d’attente" in phone.get(f"/fr/requests/{key}").text
 
 
+def test_one_device_asks_for_so_much_and_no_more(phone, edge, app, visiting):
+    """What is asked for is kept for weeks: nobody fills the device with it, and nobody else is kept from asking."""
+    for number in range(20):
+        ask(phone, "/fr/services/message", message=f"{number}")
+    form = hidden(phone.get("/fr/services/message").text) | {"message": "20"}
+    answer = phone.post("/fr/services/message", data=form)
+    assert (answer.status_code, answer.headers["Retry-After"]) == (429, "60")
+    assert phone.post("/fr/problem", data=form | {"comment": "20"}).status_code == 429
+    assert edge.execute("SELECT count(*) FROM requests").fetchone()[0] == 20
+    ask(visiting(app, "10.77.16.21"), "/fr/services/message", message="20")
+
+
 def test_payment_is_handed_off(phone, edge):
     """Once accepted, a link leads to the provider's own address with the request and its reference, and only then."""
     key = ask(phone, "/fr/services/site-express", date="2030-05-22")
@@ -135,6 +147,17 @@ def test_one_tap_is_counted_once_and_says_nothing_of_who(phone, edge, app, visit
     assert dict(edge.execute("SELECT choice, number FROM answers").fetchall()) == {"good": 1, "poor": 1}
     assert "Merci, c’est compté" in phone.get("/fr/survey/accueil").text
     assert "<meter" not in phone.get("/fr/survey/accueil").text  # of two answers, one's own would show
+
+
+def test_made_up_devices_can_answer_so_often_and_no_more(edge, monkeypatch):
+    """Beyond what a site has of devices, answers are somebody's invention: none is counted, kept or told."""
+    monkeypatch.setattr(surveys, "MOST", 2)
+    took = [
+        surveys.answer(edge, survey="accueil", choice="poor", device=name, place="portal", now=0.0) for name in "abc"
+    ]
+    assert took == [True, True, False]
+    assert not surveys.has_answered(edge, "accueil", "c")
+    assert outbox.last_seq(edge) == 2
 
 
 def test_a_tap_from_elsewhere_or_of_nothing(phone, app, visiting):

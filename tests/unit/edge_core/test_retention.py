@@ -66,6 +66,18 @@ def test_old_sessions_go_and_the_agent_misses_nothing(store):
     assert outbox.account(store).balanced
 
 
+def test_of_too_many_sessions_the_oldest_go_first(store, monkeypatch):
+    """Who logs in and out all day long fills no disk: more than so many are not kept, a voucher's excepted."""
+    monkeypatch.setattr(retention, "MOST_SESSIONS", 2)
+    monkeypatch.setattr(retention, "_MOST", 1)
+    holders = [None, grants.Holder("voucher:1", 1), None, None, None]
+    made = [session(store, f"02:00:00:00:00:0{number}", 0.0, holder) for number, holder in enumerate(holders)]
+    forgetting = retention.Forgetting(store, 0.0)
+    moments = (700.0, 701.0, 702.0, 703.0, 705.0)
+    assert [forgetting.turn(running, DAY) for running in moments] == [1, 0, 1, 0, 0]
+    assert [row[0] for row in store.execute("SELECT id FROM grants")] == [made[1], *made[3:]]
+
+
 def test_a_request_goes_only_once_the_platform_has_it(store):
     """The words that somebody wrote in a form are not kept for ever, and never lost before they have left."""
     asked = requests.create(store, kind="room", subject="salle", data={"name": "X"}, place="portal", now=0.0)
