@@ -17,11 +17,14 @@ from sync.downlink.repository_format import (
     FileRef,
     Index,
     Segment,
+    applied,
+    hash_of,
     read_segment,
     read_snapshot,
     segment_path,
     snapshot_path,
 )
+from sync.downlink.soundness import require_sound
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -73,7 +76,9 @@ def apply_index(  # noqa: PLR0917  # what is there, what is wanted, and the way 
     Raises ContentError, NetworkError, OSError or sqlite3.Error; the database then holds what it held before.
     """
     _require_newer(database, published)
-    if published.index.version <= database.past.held_back():
+    # Another root starts versions anew: what somebody went back from then holds nothing of it back.
+    same_root = database.meta("root") == published.root
+    if same_root and published.index.version <= database.past.held_back():
         return False
     wanted: _Wanted = {name: (entry, None) for name, entry in published.index.collections.items()}
     updates = _updates(database, wanted, road)
@@ -81,7 +86,7 @@ def apply_index(  # noqa: PLR0917  # what is there, what is wanted, and the way 
     for publisher, index in published.publishers.items():
         try:
             own = _own(publisher, index, Claims(published.index.publishers[publisher]))
-            updates |= _updates(database, own, road)
+            updates |= _own_updates(database, own, road)
         except ContentError as error:
             _log.warning("publisher_refused", publisher=publisher, reason=str(error))
             refused.add(publisher)
@@ -142,6 +147,27 @@ def _own(publisher: str, index: Index, claims: Claims) -> _Wanted:
 def _updates(database: ContentDatabase, wanted: _Wanted, road: Road) -> dict[str, _Update]:
     found = {key: _update(database, key, entry, claims, road) for key, (entry, claims) in wanted.items()}
     return {key: update for key, update in found.items() if update is not None}
+
+
+def _own_updates(database: ContentDatabase, own: _Wanted, road: Road) -> dict[str, _Update]:
+    """Return what a publisher's own collections lack, each judged before anything changes. Raises ContentError."""
+    updates = _updates(database, own, road)
+    for key, update in updates.items():
+        try:
+            _require_good(database, key, update)
+        except _DifferentStateError:
+            if update.anew:
+                raise
+            updates[key] = _from_scratch(key, *own[key], road)
+            _require_good(database, key, updates[key])
+    return updates
+
+
+def _require_good(database: ContentDatabase, key: str, update: _Update) -> None:
+    lines = applied({} if update.anew else database.lines(key), update.changes)
+    if hash_of(lines) != update.collection.state_hash:
+        raise _DifferentStateError(key)
+    require_sound(key, lines)
 
 
 class _DifferentStateError(ContentError):

@@ -17,6 +17,7 @@ from sync.downlink.blobs import sweep, sweep_mirror
 from sync.downlink.content_db import ContentDatabase, put_aside
 from sync.downlink.http import HttpFetcher
 from sync.downlink.road import Road
+from sync.downlink.soundness import MALFORMED
 from sync.downlink.trust import Signed, digest, load_root, signed
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ class Downlink:
             problem = _disk(error)
         except sqlite3.DatabaseError as error:
             problem = self._begin_anew(error)
-        except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
+        except MALFORMED as error:
             problem = ContentError(
                 f"A signed record is malformed ({error!r}).", remedy="Publish again with a current `parvis publish`."
             )

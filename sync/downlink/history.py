@@ -55,6 +55,7 @@ class Past:
         self._connection.execute("DELETE FROM past_collections")
         self._connection.execute("INSERT INTO past_collections SELECT name, cursor, state_hash FROM collections")
         self._set(_PAST_VERSION, version)
+        self._set(HELD_BACK, None)  # whatever comes now is beyond it
 
     def note(self, key: str, record_id: str, line: str | None) -> None:
         """Note a record's line before it changes; None where it wasn't there."""

@@ -147,6 +147,22 @@ def state_hash(lines: Iterable[str]) -> str:
     return digest.hexdigest()
 
 
+def hash_of(lines: Mapping[str, str]) -> str:
+    """Return the state hash of lines by id, in any order."""
+    return state_hash(lines[key] for key in sorted(lines))
+
+
+def applied(lines: Mapping[str, str], changes: Iterable[Change]) -> dict[str, str]:
+    """Return what lines by id become by changes, in their order."""
+    after = dict(lines)
+    for change in changes:
+        if change.line is None:
+            after.pop(change.id, None)
+        else:
+            after[change.id] = change.line
+    return after
+
+
 def pack(lines: Iterable[str]) -> bytes:
     """Return lines as a compressed file; the same lines give the same bytes."""
     return zstandard.ZstdCompressor(level=10).compress("".join(f"{line}\n" for line in lines).encode())

@@ -13,12 +13,13 @@ from sync.downlink.repository_format import (
     FileRef,
     Segment,
     Snapshot,
+    applied,
+    hash_of,
     pack,
     read_segment,
     read_snapshot,
     segment_path,
     snapshot_path,
-    state_hash,
     write_segment,
 )
 
@@ -48,13 +49,7 @@ def replay(collection: Collection, read: Callable[[str], bytes]) -> Lines:
     changes = read_snapshot(read(snapshot_path(snapshot.file)))
     for segment in segments:
         changes += read_segment(read(segment_path(segment.file)))
-    lines: Lines = {}
-    for change in changes:
-        if change.line is None:
-            lines.pop(change.id, None)
-        else:
-            lines[change.id] = change.line
-    return lines
+    return applied({}, changes)
 
 
 def step(before: Collection | None, old: Lines | None, new: Lines) -> Step:
@@ -72,7 +67,7 @@ def step(before: Collection | None, old: Lines | None, new: Lines) -> Step:
     if before is not None and old is not None and _is_worth_a_segment(before, len(segment)):
         file = _ref(segment)
         kept = (*before.segments, Segment(before.cursor, cursor, file))[-MOST_SEGMENTS:]
-        entry = Collection(cursor, _hash(new), before.snapshot, kept)
+        entry = Collection(cursor, hash_of(new), before.snapshot, kept)
         return Step(entry, {segment_path(file): segment}, **counts)
     return _with_snapshot(before, new, None if old is None else segment, counts)
 
@@ -95,16 +90,12 @@ def _with_snapshot(before: Collection | None, new: Lines, segment: bytes | None,
         last = Segment(before.cursor, cursor, _ref(segment))
         files[segment_path(last.file)] = segment
         segments = (*before.segments, last)[-MOST_SEGMENTS:]
-    return Step(Collection(cursor, _hash(new), Snapshot(cursor, file), segments), files, **counts)
+    return Step(Collection(cursor, hash_of(new), Snapshot(cursor, file), segments), files, **counts)
 
 
 def _difference(old: Lines, new: Lines) -> list[Change]:
     gone = [Change(key, None) for key in sorted(old.keys() - new.keys())]
     return gone + [Change(key, new[key]) for key in sorted(new) if old.get(key) != new[key]]
-
-
-def _hash(lines: Lines) -> str:
-    return state_hash(lines[key] for key in sorted(lines))
 
 
 def _ref(data: bytes) -> FileRef:

@@ -19,9 +19,19 @@ from tuf.api.exceptions import RepositoryError
 from tuf.api.metadata import DelegatedRole, Delegations, Metadata, MetaFile, TargetFile, Targets
 
 from edge_core.errors import ContentError
-from sync.downlink.ownership import Claims, claims_of, foreign, publisher_index
-from sync.downlink.repository_format import Index, blob_path, is_slug, read_index, segment_path, snapshot_path
-from sync.publish import changes, keys
+from sync.downlink.ownership import MOST_BYTES, Claims, claims_of, foreign, publisher_index
+from sync.downlink.repository_format import (
+    Collection,
+    Index,
+    blob_path,
+    hash_of,
+    is_slug,
+    read_index,
+    segment_path,
+    snapshot_path,
+)
+from sync.downlink.soundness import require_sound
+from sync.publish import changes, keys, shapes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -190,24 +200,42 @@ def _whole(
     gathered = dict(files)
 
     def taken(name: str) -> bytes:
-        gathered[name] = data = (contribution / name).read_bytes()
-        return data
+        path = contribution / name
+        if name not in gathered:
+            if path.stat().st_size + sum(map(len, gathered.values())) > MOST_BYTES:
+                raise ContentError(
+                    f"{publisher.name} publishes more than one may.", remedy=f"Keep it under {MOST_BYTES} bytes."
+                )
+            gathered[name] = path.read_bytes()
+        return gathered[name]
 
     lines = {name: changes.replay(entry, taken) for name, entry in index.collections.items()}
+    for name, entry in index.collections.items():
+        _require_good(publisher, name, entry, lines[name])
     for entry in index.collections.values():  # segments before the snapshot too: devices may stand there
         for segment in entry.segments:
             _verified(taken, segment_path(segment.file), segment.file.sha256)
         _verified(taken, snapshot_path(entry.snapshot.file), entry.snapshot.file.sha256)
-    for name, records in lines.items():
-        for line in records.values():
-            if strange := foreign(publisher.owns, name, json.loads(line)["id"]):
-                raise ContentError(
-                    f"{publisher.name} publishes {strange}, which is not its own.",
-                    remedy="Give it that record with `parvis keys delegate`, or ask for a new contribution.",
-                )
-            for sha256 in json.loads(line).get("blobs", {}):
-                _verified(taken, blob_path(sha256), sha256)
+    for line in (line for records in lines.values() for line in records.values()):
+        for sha256 in json.loads(line).get("blobs", {}):
+            _verified(taken, blob_path(sha256), sha256)
     return Contribution(publisher, version, metadata, index, lines, gathered)
+
+
+def _require_good(publisher: Publisher, name: str, entry: Collection, lines: Mapping[str, str]) -> None:
+    """Raise ContentError unless a collection is the publisher's own, as it says, and as the contract says."""
+    if hash_of(lines) != entry.state_hash:
+        raise ContentError(
+            f"The collection {name} of {publisher.name} does not come out as it says.", remedy="Ask for it again."
+        )
+    for record_id, line in lines.items():
+        if strange := foreign(publisher.owns, name, record_id):
+            raise ContentError(
+                f"{publisher.name} publishes {strange}, which is not its own.",
+                remedy="Give it that record with `parvis keys delegate`, or ask for a new contribution.",
+            )
+        shapes.require(publisher.name, name, json.loads(line))
+    require_sound(f"{publisher.name}/{name}", lines)
 
 
 def _verified(taken: Callable[[str], bytes], path: str, sha256: str) -> None:

@@ -17,7 +17,7 @@ from edge_core.store.replica import Replica
 from sync.downlink import Downlink
 from sync.downlink import repository_format as layout
 from sync.downlink.ownership import claims_of
-from sync.publish import ceremony, keys, publisher, publishers, signing
+from sync.publish import ceremony, changes, keys, publisher, publishers, signing, source
 
 ROOT = Path(__file__).parents[3]
 NOW = clock.now()
@@ -225,6 +225,65 @@ def test_a_device_refuses_anothers_page_too(park, monkeypatch):
     assert "zingueurs" in park.record("companies", "exemple-ardoise")["activity"]["fr"], "the park's own word returns"
 
 
+def signed_by(monkeypatch, **fields):
+    """Have whoever publishes next sign a record with these fields, whatever the files say."""
+    record = {"id": "exemple-ardoise", "name": "Exemple Ardoise", "activity": {"fr": "Tuiles"}, **fields}
+    content = source.Content({"companies": {"exemple-ardoise": record}}, {})
+    monkeypatch.setattr(publisher.source, "read", lambda *_, **__: content)
+
+
+def wrong_state(monkeypatch):
+    monkeypatch.setattr(changes, "hash_of", lambda _: "0" * 64)
+
+
+BAD_PARTS = [
+    ({"name": 5}, "5 is not of type 'string'"),
+    ({"name": None}, "None is not of type 'string'"),
+    ({"published": "never"}, "Invalid isoformat string"),
+    ({"blobs": {"a" * 64: 64 << 20}}, "images of ardoise"),
+    ({"blobs": ["a"]}, "blobs"),
+    ({}, "does not come out as it says"),
+]
+
+
+@pytest.mark.parametrize(("fields", "said"), BAD_PARTS)
+def test_a_bad_part_is_published_by_nobody(park, monkeypatch, fields, said):
+    """Signed or not: what the contract, a page or a device could not take is refused in words, by record."""
+    company = Company(park).write()
+    with monkeypatch.context() as bad:
+        signed_by(bad, **fields)
+        if not fields:
+            wrong_state(bad)
+        handed_in = company.hand_in()
+    (notice,) = park.publish(contributions=handed_in).notices
+    assert said in notice
+    assert park.look().error is None
+    assert "couvreurs" in park.record("companies", "exemple-ardoise")["activity"]["fr"]
+
+
+@pytest.mark.parametrize("fields", [{"published": "never"}, {"blobs": {"a" * 64: 64 << 20}}, {}])
+def test_a_bad_part_keeps_nobodys_news_away(park, monkeypatch, fields):
+    """Even when the park's publisher lets it through, a device refuses that part alone."""
+    company = Company(park).write()
+    with monkeypatch.context() as lax:
+        signed_by(lax, **fields)
+        if not fields:
+            wrong_state(lax)
+        handed_in = company.hand_in()
+    park.edit("couvreurs", "zingueurs")
+    with monkeypatch.context() as lax:
+        lax.setattr(publishers, "_require_good", lambda *_: None)
+        lax.setattr(publishers, "_verified", lambda *_: None)
+        assert park.publish(contributions=handed_in).notices == ()
+    result = park.look()
+    assert (result.version, result.error) == (2, None)
+    assert park.record("companies", "galet-fictif"), "the park's own news arrives all the same"
+    assert park.record("companies", "exemple-ardoise") is None, "nobody else signs it"
+    park.publish(contributions=company.hand_in(NOW + 1))
+    assert park.look().error is None
+    assert park.record("companies", "exemple-ardoise")["activity"]["fr"] == "Tuiles signées"
+
+
 def test_another_key_cannot_speak_for_a_company(park):
     """A contribution signed by a key that the park didn't name is refused and said."""
     company = Company(park).write()
@@ -250,6 +309,25 @@ def test_a_record_has_one_publisher(park):
     Company(park)
     with pytest.raises(ContentError, match="belongs to ardoise already"):
         Company(park, "autre", ["news/ardoise-ete"])
+
+
+def test_going_back_holds_nothing_of_another_root_back(park):
+    """Other keys begin versions at 1 again: devices take them, whatever they once went back from."""
+    park.look()
+    park.edit("couvreurs", "zingueurs")
+    park.publish()
+    with closing(Downlink(park.settings, FolderRoad(park.repository))) as downlink:
+        assert downlink.check().version == 2
+        assert downlink.rollback() == 1
+    shutil.rmtree(park.repository)
+    shutil.rmtree(park.keys)
+    keys.make(park.keys, NOW)
+    shutil.copy(park.keys / "root.json", park.folder / "trusted.json")
+    for version in (1, 2):
+        park.edit("zingueurs", f"charpentiers {version}, zingueurs")
+        park.publish()
+        assert park.look().version == version
+        assert f"charpentiers {version}" in park.record("companies", "exemple-ardoise")["activity"]["fr"]
 
 
 def test_going_back_to_the_content_before(park):
