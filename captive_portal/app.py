@@ -85,7 +85,7 @@ def create_app(settings: Settings, now: Callable[[], float] = clock.now) -> Flas
     languages.install(app)
     shared_parts.install(app)
     probes.install(app)
-    stylesheet.install(app, (stylesheet.PLAN, _HERE / "static" / "portal.css"), lambda: replica.park().get("colours"))
+    stylesheet.install(app, (stylesheet.PLAN, _HERE / "static" / "portal.css"), lambda: visit.park().get("colours"))
     app.register_blueprint(api.blueprint)
     for topic in _BLUEPRINTS:
         app.register_blueprint(topic.blueprint, url_prefix=topic.PREFIX)
@@ -101,7 +101,7 @@ def create_app(settings: Settings, now: Callable[[], float] = clock.now) -> Flas
 def _context() -> dict[str, object]:
     """Return what every page knows: the park, who is here, the form's token."""
     return {
-        "park": visit.house().replica.park(),
+        "park": visit.park(),
         "cut_since": visit.cut_since(),
         "site_name": visit.house().settings.site.name,
         "visit": visit.current(),

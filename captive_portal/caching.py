@@ -112,7 +112,7 @@ def _tag() -> str:
     """Return what tells this page, as it is now, from any other."""
     house = visit.house()
     now = house.now()
-    held = house.replica.state()
+    held = visit.held()
     known = uplink.read(house.settings.run_dir)
     step = _MINUTE if str(request.endpoint).startswith(_TIMELY) else _HOUR
     compressed = request.accept_encodings["gzip"] > 0

@@ -48,7 +48,7 @@ def install(app: Flask) -> None:
 
     def shared(name: str, caller: Callable[[], str]) -> Markup:
         house = visit.house()
-        held = house.replica.state()
+        held = visit.held()
         moment = (held.version, held.applied_at, int(house.now() // _MINUTE))
         return parts.get(moment, (name, language().code), caller)
 

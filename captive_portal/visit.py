@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from edge_core.i18n import Language
     from edge_core.settings import Settings
     from edge_core.store.grants import Grant
-    from edge_core.store.replica import Replica
+    from edge_core.store.replica import ContentState, Record, Replica
 
 _log = logs.get(__name__)
 KEY = "parvis"
@@ -75,6 +75,20 @@ class Visit:
 def house() -> House:
     """Return the application's House."""
     return cast("House", current_app.extensions[KEY])
+
+
+def park() -> Record:
+    """Return the park's own record, {} while there is no content; read once for a request."""
+    if "park" not in g:
+        g.park = house().replica.park()
+    return cast("Record", g.park)
+
+
+def held() -> ContentState:
+    """Return the version of the content that is held, and how fresh it is; read once for a request."""
+    if "held" not in g:
+        g.held = house().replica.state()
+    return cast("ContentState", g.held)
 
 
 def cut_since() -> float | None:

@@ -37,11 +37,10 @@ def harden(app: Flask, **also: str) -> None:
     """
     opened = {name.replace("_", "-"): sources for name, sources in also.items()}
     policy = "; ".join(f"{name} {value}" for name, value in {**POLICY, **opened}.items())
-    headers = {**_HEADERS, "Content-Security-Policy": policy}
+    headers = {**_HEADERS, "Content-Security-Policy": policy, "Cache-Control": "no-store"}
 
     @app.after_request
     def send(response: Response) -> Response:
-        for name, value in headers.items():
-            response.headers.setdefault(name, value)
-        response.headers.setdefault("Cache-Control", "no-store")
+        own = {name.lower() for name in response.headers.keys()}  # noqa: SIM118  headers are a list of pairs
+        response.headers.extend((name, value) for name, value in headers.items() if name.lower() not in own)
         return response
