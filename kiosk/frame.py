@@ -78,6 +78,8 @@ def again(other: View) -> str:
     if endpoint and not current_app.url_map.is_endpoint_expecting(endpoint, "view"):
         return url_for("attract.start", view=other)
     try:
+        if request.url_rule and "GET" not in (request.url_rule.methods or ()):  # such as a form's refusal: to its topic
+            return url_for(f"{request.blueprint}.page", view=other)
         return url_for(endpoint, **{**request.args, **(request.view_args or {}), "view": other})
     except (BuildError, TypeError):
         return url_for("home.page", view=other)

@@ -51,7 +51,7 @@ def page() -> str:
 @routes.get("/<view:view>/invited")
 def invited() -> str:
     """Ask for the code of an invitation."""
-    return render_template("visit/invited.html", refusal=None)
+    return render_template("visit/invited.html", refusal=None, given={})
 
 
 @routes.post("/<view:view>/code")
@@ -200,9 +200,9 @@ def _open_under(name: str) -> visits.Visit | None:
 def _refuse(why: str) -> tuple[str, int]:
     _log.info("code_refused", reason=why)
     if request.form.get("from") == "invited":
-        return render_template("visit/invited.html", refusal=REFUSALS[why]), _UNREADABLE
+        return render_template("visit/invited.html", refusal=REFUSALS[why], given=request.form), _UNREADABLE
     return _page(why), _UNREADABLE
 
 
 def _page(why: str | None = None) -> str:
-    return render_template("visit/leaving.html", refusal=REFUSALS.get(why or ""))
+    return render_template("visit/leaving.html", refusal=REFUSALS.get(why or ""), given=request.form)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from flask import Blueprint, Response, abort, g, redirect, render_template, request, url_for
 
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
 routes = Blueprint("reception", __name__)
 _LONGEST_BADGE, _LONGEST_WORDS = 12, 300
-_UNREADABLE = 422
 
 
 @routes.get("/<view:view>/reception")
@@ -113,14 +113,25 @@ def go(device: str) -> Answer:
 @guarded
 def roll_call() -> str:
     """Show who is inside, by company, and who was found."""
-    return _roll_call(unknown=False)
+    with edge() as connection:
+        running, inside = roll_calls.running(connection), roll_calls.inside(connection)
+    entries = [entry for group in inside.values() for entry in group]
+    return render_template(
+        "reception/roll_call.html",
+        running=running,
+        inside=inside,
+        missing=sum(entry.ticket.people for entry in entries if not entry.found),
+        found=sum(entry.ticket.people for entry in entries if entry.found),
+        unknown="unknown" in request.args,
+        companies=_companies(),
+    )
 
 
 @routes.post("/<view:view>/reception/roll-call/<action>")
 @guarded
-def call(action: str) -> str | Answer | tuple[str, int]:
+def call(action: str) -> Answer:
     """Begin or end a roll-call, or tick a ticket by its code."""
-    now = clock.now()
+    now, unknown = clock.now(), None
     with edge() as connection:
         if action == "start":
             roll_calls.start(connection, now)
@@ -128,11 +139,11 @@ def call(action: str) -> str | Answer | tuple[str, int]:
             roll_calls.end(connection, now)
         elif action in ("tick", "untick"):
             scan = codes.read(request.form.get("code", ""), kiosk().settings.site.id)
-            if not roll_calls.tick(connection, scan.code, now, found=action == "tick"):
-                return _roll_call(unknown=True), _UNREADABLE
+            unknown = None if roll_calls.tick(connection, scan.code, now, found=action == "tick") else ""
         else:
             abort(404)
-    return redirect(url_for("reception.roll_call"), 303)
+    # Always back to the page itself: it reads itself again, and what is scanned is ticked only there (`scanned`).
+    return redirect(url_for("reception.roll_call", unknown=unknown), 303)
 
 
 @routes.get("/<view:view>/reception/today.csv")
@@ -151,7 +162,7 @@ def export() -> Response:
 def scanned(_role: str, text: str) -> str | None:
     """Tick a ticket that is scanned while the roll-call is on the screen; None while it isn't."""
     scan = codes.read(text, kiosk().settings.site.id)
-    if scan.kind != codes.TICKET or not (request.referrer or "").endswith(url_for("reception.roll_call")):
+    if scan.kind != codes.TICKET or urlsplit(request.referrer or "").path != url_for("reception.roll_call"):
         return None
     with edge() as connection:
         token = request.cookies.get(COOKIE, "")
@@ -186,21 +197,6 @@ _ACTIONS: dict[str, Callable[[sqlite3.Connection, str, float], Any]] = {
     "badge": _badge,
     "left": lambda connection, key, now: visits.leave(connection, key, "desk", now),
 }
-
-
-def _roll_call(*, unknown: bool) -> str:
-    with edge() as connection:
-        running, inside = roll_calls.running(connection), roll_calls.inside(connection)
-    entries = [entry for group in inside.values() for entry in group]
-    return render_template(
-        "reception/roll_call.html",
-        running=running,
-        inside=inside,
-        missing=sum(entry.ticket.people for entry in entries if not entry.found),
-        found=sum(entry.ticket.people for entry in entries if entry.found),
-        unknown=unknown,
-        companies=_companies(),
-    )
 
 
 def _companies() -> dict[str, str]:

@@ -79,7 +79,7 @@ class _Sheet:
         if ticket.people > 1:
             self._lines(self._word("people") % {"num": ticket.people})
         if ticket.badge:
-            self._lines(f"{self._word('badge')}: {ticket.badge}", bold=True)
+            self._lines(f"{self._word('badge')} {ticket.badge}", bold=True)
         if ticket.route:
             self._printer.textln()
             self._lines(self._word("way"), bold=True)
@@ -88,7 +88,7 @@ class _Sheet:
         self._code(ticket.route_url, self._word("phone"), _MIDDLE)
         if ticket.wifi_code:
             self._code(ticket.wifi_url, "", _MIDDLE)
-            self._lines(f"{self._word('wifi')}: {ticket.wifi_code}", align="center", bold=True)
+            self._lines(f"{self._word('wifi')} {ticket.wifi_code}", align="center", bold=True)
         self._rule()
         self._lines(self._word("leave"), align="center", bold=True)
 

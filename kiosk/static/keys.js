@@ -39,7 +39,7 @@
 
   function back() {
     const keyboard = document.getElementById("keyboard");
-    const link = document.querySelector(".back a");
+    const link = document.querySelector(".back a, .bar a"); // where a page has no way back, home
     if (keyboard && !keyboard.hidden) (keyboard.querySelector("[data-key='▾']") || keyboard.querySelector("[data-key='⏎']")).click();
     else if (link) link.click();
   }

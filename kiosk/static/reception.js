@@ -22,4 +22,5 @@
     return undefined;
   }
   setInterval(refresh, 3000);
+  for (const button of document.querySelectorAll("[data-print]")) button.addEventListener("click", () => window.print());
 })();

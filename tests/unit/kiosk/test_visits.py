@@ -158,7 +158,7 @@ def test_the_ticket_ends_the_visit(client, settings):
     visit, (ticket,) = visit_of(settings, arrive(client))
     assert "votre visite est terminée" in after(client, "/fr/code", code=f" {ticket.code.lower()}")
     again = after(client, "/fr/code", code=codes.write("exemple", "T", ticket.code))
-    assert "déjà terminé" in again
+    assert "déjà servi" in again
     with edge(settings) as connection:
         assert visits.get(connection, visit.id).state == "left"
 
@@ -177,6 +177,16 @@ def test_leaving_by_name_shows_nobody(client, settings):
     assert "votre visite est terminée" in after(client, f"/fr/leaving/{key}")
     assert client.post(f"/fr/leaving/{uuid.uuid4()}").status_code == 404
     assert client.post("/fr/leaving/nonsense").status_code == 404
+
+
+@pytest.mark.parametrize(("path", "field"), [("code", "code"), ("leaving/name", "name")])
+def test_a_refusal_keeps_what_was_written_and_can_be_seen_otherwise(client, path, field):
+    """Nobody writes it twice; contrast, large text or another language then lead to a page, not to an error."""
+    page = client.post(f"/fr/{path}", data={field: "ZZZZ1234"}).text
+    assert 'value="ZZZZ1234"' in page
+    links = re.findall(r'<a href="([^"]+)" class="switch', page)
+    assert len(links) >= 3
+    assert [client.get(link).status_code for link in links] == [200] * len(links)
 
 
 def test_an_invitation_is_scanned_and_done(client, settings, now):
