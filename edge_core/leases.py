@@ -54,6 +54,10 @@ def _lease(line: str) -> Lease | None:
     return Lease(words[1], address, ends_at or float("inf"))
 
 
+def _moved(lease: Lease, seconds: float) -> Lease:
+    return lease._replace(ends_at=lease.ends_at + seconds)
+
+
 class LeasesFile:
     """The file as last read, and the leases that it has lost before their end."""
 
@@ -87,6 +91,14 @@ class LeasesFile:
         }
         self._leases = lost | fresh
         return self._leases
+
+    def move(self, seconds: float) -> None:
+        """Let leases last as long as they had left: the wall clock was set by so much.
+
+        A lease is a length of time, which its device's own clock measures. Lines written since count as they stand.
+        """
+        self._lines = {line: lease and _moved(lease, seconds) for line, lease in self._lines.items()}
+        self._leases = {address: _moved(lease, seconds) for address, lease in self._leases.items()}
 
     def _again(self) -> tuple[int, int, int]:
         status = self._path.stat()

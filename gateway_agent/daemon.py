@@ -165,8 +165,8 @@ class Agent:
         return True
 
     def _reconcile(self) -> None:
-        if self._timekeeper.settle():
-            self._enforcement.doubt()
+        if moved := self._timekeeper.settle():
+            self._enforcement.take_up_clock(moved)
         now = clock.now()
         if roaming := self._roaming:
             here = self._places.present() | self._enforcement.addresses().keys()

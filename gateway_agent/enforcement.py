@@ -71,8 +71,13 @@ class Enforcement:
         """Of a pair: have dnsmasq keep what the other gave. Raises OSError."""
         self._leases.reserve(now, moment)
 
+    def take_up_clock(self, moved: float) -> None:
+        """Let leases go on, and doubt what was judged by the wall clock: it was set by `moved` seconds."""
+        self._leases.move(moved)
+        self.doubt()
+
     def doubt(self) -> None:
-        """Read the kernel's elements again at the next occasion: the wall clock, by which they are judged, was set."""
+        """Read the kernel's elements again at the next occasion."""
         self._generation = None
 
     def reconcile(self, now: float) -> int:

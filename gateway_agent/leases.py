@@ -50,6 +50,10 @@ class Known:
             self._of, self._joined = (own, self._told), join(own, self._told)
         return self._joined
 
+    def move(self, seconds: float) -> None:
+        """Let our own leases last as long as they had left: the wall clock was set by so much."""
+        self._own.move(seconds)
+
     def reserve(self, now: float, moment: float) -> None:
         """Keep the other's leases from being given to anybody else by our own dnsmasq. Raises OSError."""
         if self._store is None:

@@ -52,8 +52,8 @@ class Timekeeper:
         self._known = self._newest()
         self._due = 0.0
 
-    def settle(self) -> bool:
-        """Move the grants if the clock was set since the last call; True where it was.
+    def settle(self) -> float:
+        """Move the grants if the clock was set since the last call; return by how many seconds it was.
 
         Raises StoreError where they can't be moved: until they are, they can't be judged by the clock. A mere note
         that finds no room is written the next time, and hinders nobody.
@@ -72,7 +72,7 @@ class Timekeeper:
             if moved:
                 _log.warning("clock_was_set", seconds=round(moved), sessions=count)
         self._note, self._known = fresh, self._newest()
-        return bool(moved)
+        return moved
 
     def _write(self, moved: float, fresh: Note) -> int:
         with write(self._store) as store:

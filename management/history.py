@@ -35,6 +35,8 @@ class History:
 
     def add(self, reading: Reading) -> None:
         """Take in a reading, unless the last one was a moment ago."""
+        if self._points and reading.taken < self._points[-1].at:
+            self._points.clear()  # the clock was set back: what was seen by the other one can't be drawn beside it
         if self._points and reading.taken - self._points[-1].at < _LEAST_SECONDS:
             return
         down, up = self._rates(reading)

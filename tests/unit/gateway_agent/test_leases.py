@@ -76,6 +76,26 @@ def test_a_file_cut_short_takes_no_lease_away(tmp_path):
     assert len(leases.current()) == 1
 
 
+def test_a_lease_goes_on_when_the_clock_is_set(tmp_path, monkeypatch):
+    """A Pi that booted in the past shuts nobody's address out when it learns the time, though dnsmasq forgets it."""
+    moment = [1_795_420_000.0]
+    monkeypatch.setattr(clock, "now", lambda: moment[0])
+    path = tmp_path / "leases"
+    leases = LeasesFile(path)
+
+    def ends(text):
+        _write(path, text, 10)
+        return [int(lease.ends_at) for _, lease in sorted(leases.current().items())]
+
+    assert ends(GOOD) == [1_795_430_000]
+    moment[0] += 86_400
+    leases.move(86_400)
+    other = "1795520000 02:50:00:00:00:02 10.77.0.11 phone *"
+    assert ends(f"{GOOD}\n{other}\n") == [1_795_516_400, 1_795_520_000]
+    assert ends(f"{other}\n") == [1_795_516_400, 1_795_520_000]
+    assert ends(GOOD.replace("1795430000", "1795517000")) == [1_795_517_000, 1_795_520_000]
+
+
 def test_a_lease_that_is_over_leaves_with_its_line(tmp_path):
     """What has reached its own end is forgotten once the file is without it."""
     path = tmp_path / "leases"

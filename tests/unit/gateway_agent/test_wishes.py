@@ -106,15 +106,15 @@ def test_a_note_of_the_clock_that_finds_no_room_hinders_nobody(tmp_path, monkeyp
     monkeypatch.setattr("edge_core.clock.now", lambda: moment[0])
     monkeypatch.setattr("edge_core.clock.monotonic", lambda: moment[1])
     keeper = timekeeping.Timekeeper(store)
-    assert keeper.settle() is False
+    assert keeper.settle() == 0
     store.execute("PRAGMA query_only = ON")
     moment[:] = [1400.0, 400.0]
-    assert keeper.settle() is False
+    assert keeper.settle() == 0
     moment[:] = [9000.0, 401.0]
     with pytest.raises(StoreError):
         keeper.settle()
     store.execute("PRAGMA query_only = OFF")
-    assert keeper.settle() is True
+    assert keeper.settle() == 7599.0
 
 
 def test_a_quota_is_looked_at_more_often_near_its_end():

@@ -237,6 +237,14 @@ def test_the_last_hour_is_kept_and_no_more(busy_reading):
         history.add(busy_reading(2500 + number * 5.0, (0, 0)))
     assert len(history.points()) == 720
     assert isinstance(history.points()[0], Point)
+
+
+def test_the_last_hour_goes_on_when_the_clock_is_set_back(busy_reading):
+    """The charts begin anew, rather than standing still until the clock is where it was."""
+    history = History()
+    for moment in (90_000.0, 90_005.0, 3600.0, 3605.0):
+        history.add(busy_reading(moment, (0, 0)))
+    assert [point.at for point in history.points()] == [3600.0, 3605.0]
     assert batches.policy("<p>").startswith("default-src 'none'; style-src 'none'")
 
 
