@@ -7,25 +7,29 @@ never a day.
 
 from __future__ import annotations
 
+import socket
+import threading
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Protocol
+from urllib.parse import urljoin
 
 import urllib3
+import urllib3.connection
 from tuf.api import exceptions
 from tuf.ngclient import FetcherInterface
-from urllib3.util.retry import Retry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 TIMEOUT = 10.0  # seconds without a byte before the road counts as cut
-GRACE = 30.0  # seconds that any file may take
+GRACE = 30.0  # seconds that any file may take, and the head of any answer
 SLOWEST = 4096  # bytes/s; on average and after the grace, a slower server is given up
 _MOST_PATIENCE = 6 * 3600.0  # seconds; no server can keep a device away for longer
 _REVALIDATED = "timestamp.json"  # the one file that is asked for again and again
-_REDIRECTS = Retry(total=3, connect=0, read=0, redirect=3, status=0, other=0, respect_retry_after_header=False)
+_REDIRECTS = 3
 
 
 class BusyError(exceptions.DownloadHTTPError):
@@ -43,12 +47,47 @@ class Resumable(Protocol):
         """Return where the answer begins (0 or `offset`), and its pieces."""
 
 
+class _Connection(urllib3.connection.HTTPConnection):
+    """Hangs up on a head that drips: each of its bytes would put the socket's own timeout off."""
+
+    def getresponse(self) -> urllib3.HTTPResponse:  # type: ignore[override]  # as urllib3 itself has it
+        late = threading.Timer(GRACE, _hang_up, [self.sock])
+        late.daemon = True
+        late.start()
+        try:
+            answer = super().getresponse()
+            if late.finished.is_set():
+                answer.close()
+                raise TimeoutError("the head of the answer took too long")
+            return answer
+        finally:
+            late.cancel()
+
+
+class _TlsConnection(_Connection, urllib3.connection.HTTPSConnection):
+    """The same over TLS."""
+
+
+class _Pool(urllib3.HTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _TlsPool(urllib3.HTTPSConnectionPool):
+    ConnectionCls = _TlsConnection
+
+
+def _hang_up(connected: socket.socket) -> None:
+    with suppress(OSError):
+        connected.shutdown(socket.SHUT_RDWR)
+
+
 class HttpFetcher(FetcherInterface):
     """Fetches over HTTP(S); keeps the tag of the file that is asked for most, so that an idle look costs a header."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         """Open nothing yet. `clock` is monotonic, in seconds."""
         self._pool = urllib3.PoolManager(num_pools=8, headers={"User-Agent": "parvis"})
+        self._pool.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
         self._clock = clock
         self._tagged: dict[str, tuple[str, bytes]] = {}
         self.unchanged = 0
@@ -91,10 +130,18 @@ class HttpFetcher(FetcherInterface):
         return bytes(data)
 
     def _open(self, url: str, headers: dict[str, str]) -> urllib3.BaseHTTPResponse:
+        """Ask, and follow redirections; not as urllib3 does, which reads the whole body of each, however long."""
         timeout = urllib3.Timeout(connect=TIMEOUT, read=TIMEOUT)
-        return self._pool.request(
-            "GET", url, headers=headers, preload_content=False, timeout=timeout, retries=_REDIRECTS
-        )
+        for _ in range(1 + _REDIRECTS):
+            response = self._pool.request(
+                "GET", url, headers=headers, preload_content=False, timeout=timeout, retries=False, redirect=False
+            )
+            elsewhere = response.get_redirect_location()
+            if not elsewhere:
+                return response
+            response.close()
+            url = urljoin(url, elsewhere)
+        raise exceptions.DownloadError(f"more than {_REDIRECTS} redirections")
 
     def _require_good(self, response: urllib3.BaseHTTPResponse) -> None:
         if response.status in (200, 206):
@@ -105,10 +152,13 @@ class HttpFetcher(FetcherInterface):
         raise exceptions.DownloadHTTPError(f"HTTP error occurred with status {response.status}", response.status)
 
     def _pieces(self, response: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
-        """Yield what comes as it comes, so that the time can be looked at between any two bytes."""
+        """Yield what comes as it comes, so that the time can be looked at between any two bytes.
+
+        As it is on the server: some call a file that is compressed an encoding, and what is signed is the file.
+        """
         begun, received = self._clock(), 0
         try:
-            while piece := response.read1(65536):
+            while piece := response.read1(65536, decode_content=False):
                 received += len(piece)
                 yield piece
                 if self._clock() - begun > GRACE + received / SLOWEST:

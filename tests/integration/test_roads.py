@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from edge_core import clock, settings
+from edge_core.errors import NetworkError
 from edge_core.store.replica import Replica
 from sync.downlink import Downlink, check
 from sync.downlink import http as road_http
@@ -41,6 +42,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         server = self.server
         server.asked.append((self.path, self.headers.get("Range", "")))
         path = server.folder / self.path.lstrip("/")
+        if server.hostile:
+            server.hostile(self)
+            return
         if server.busy:
             self.send_response(503)
             self.send_header("Retry-After", server.busy)
@@ -62,6 +66,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if start:
             self.send_header("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")
         self.send_header("ETag", tag)
+        if server.encoded:
+            self.send_header("Content-Encoding", server.encoded)
         self.send_header("Content-Length", str(len(data) - start))
         self.end_headers()
         self.send(data[start:])
@@ -93,6 +99,7 @@ class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
 def serving(folder):
     server = Server(("127.0.0.1", 0), Handler)
     server.folder, server.asked, server.sent, server.ranges = folder, [], 0, True
+    server.hostile, server.encoded = None, ""
     server.busy, server.cut_after, server.drip, server.ended = "", None, False, threading.Event()
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
@@ -186,6 +193,56 @@ def test_a_server_that_drips_is_given_up(big, monkeypatch):
     with pytest.raises(Exception, match="can't be fetched"):
         road.fetch_to(f"blobs/{file.sha256}", file, target)
     assert time.monotonic() - begun < 5
+
+
+def test_a_head_that_drips_is_given_up(big, monkeypatch):
+    """Neither a neighbour nor a server holds a device by the lines before the file."""
+    monkeypatch.setattr(road_http, "GRACE", 0.5)
+    server, file, road, _ = big
+
+    def drip(handler):
+        handler.wfile.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+        for _ in range(400):
+            if server.ended.wait(0.02):
+                return
+            handler.wfile.write(b"x")
+        handler.wfile.write(f"\r\nContent-Length: {len(BLOB)}\r\n\r\n".encode() + BLOB)
+
+    server.hostile = drip
+    with pytest.raises(NetworkError, match="can't be fetched"):
+        road.fetch(f"blobs/{file.sha256}", file)
+
+
+def test_a_redirection_is_followed_without_its_body(big):
+    """It leads on, three times at most; what else it says, however long, is not read."""
+    server, file, road, _ = big
+    hops, piece = [], bytes(1 << 20)
+
+    def lead_on(handler):
+        hops.append(handler.path)
+        if len(hops) == server.enough:
+            server.hostile = None
+        handler.wfile.write(f"HTTP/1.1 302 Found\r\nLocation: {handler.path}\r\n\r\n".encode())
+        handler.close_connection = True
+        for _ in range(64):
+            handler.wfile.write(piece)
+            server.sent += len(piece)
+
+    server.hostile, server.enough = lead_on, 3
+    assert road.fetch(f"blobs/{file.sha256}", file) == BLOB
+    server.hostile, server.enough = lead_on, 99
+    with pytest.raises(NetworkError, match="can't be fetched"):
+        road.fetch(f"blobs/{file.sha256}", file)
+    assert len(hops) == 3 + 4
+    assert server.sent < 7 * 64 * len(piece) / 2
+
+
+@pytest.mark.parametrize("encoding", ["zstd", "gzip"])
+def test_a_compressed_file_is_taken_as_it_is(big, encoding):
+    """Some servers call it an encoding by its name; what is signed is the file as it stands there."""
+    server, file, road, _ = big
+    server.encoded = encoding
+    assert road.fetch(f"blobs/{file.sha256}", file) == BLOB
 
 
 def test_a_server_that_asks_for_patience_gets_it(big):
