@@ -8,6 +8,7 @@ the browser.
 from __future__ import annotations
 
 import os
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, unquote
@@ -16,7 +17,7 @@ from flask import after_this_request, request
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import RequestRedirect
 
-from captive_portal import front_told
+from captive_portal import client, front_told
 from edge_core import interest
 
 if TYPE_CHECKING:
@@ -35,6 +36,9 @@ FOUND = "X-Parvis-Found"
 _PLACE = "portal"
 _GOOD = (200, 304)
 _MOST_FIELDS = 20
+_MINUTE = 60
+_MOST_ADDRESSES = 1024
+"""Addresses whose device isn't looked up again within the minute: the kernel is asked for each otherwise."""
 
 
 class Counted:
@@ -45,19 +49,26 @@ class Counted:
         self._seen = interest.Interest(_PLACE, min(wanted.window, 300), wanted.minimum, wanted.rounding)
         self._routes = app.url_map.bind("localhost")
         self._edge_db, self._now = settings.edge_db, now
+        self._device = lru_cache(_MOST_ADDRESSES)(lambda address, _minute: client.identify(address, settings).key)
 
     def turn(self) -> None:
         """Write down what a window that has closed may tell; mostly nothing."""
         interest.record(self._seen, self._edge_db, self._now())
 
     def answered(self, endpoint: str, key: str, asked: str, who: str, *, found: bool) -> None:
-        """Count an answer to `who`, an address: the page of a record, or what companies were searched for."""
+        """Count an answer to `who`, an address: the page of a record, or what companies were searched for.
+
+        Devices are counted, not addresses: of those a single one may have as many in IPv6 as there are askers needed.
+        """
         if endpoint in PAGES and key:
-            self._seen.read(PAGES[endpoint], key, who)
+            self._seen.read(PAGES[endpoint], key, self._asker(who))
         elif endpoint == "companies.index" and asked.strip():
-            self._seen.searched(asked, who, found=found)
+            self._seen.searched(asked, self._asker(who), found=found)
         elif endpoint == "companies.answers":
-            self._seen.typed(asked, who, found=found)
+            self._seen.typed(asked, self._asker(who), found=found)
+
+    def _asker(self, address: str) -> str:
+        return self._device(address, int(self._now() // _MINUTE))
 
     def told(self, address: str, who: str, *, found: bool) -> None:
         """Count an answer that the front gave from its memory; `address` as it was asked, with its question."""

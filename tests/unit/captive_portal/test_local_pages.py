@@ -46,6 +46,19 @@ def test_pages_and_searches_are_counted_of_ten_and_more(app, visiting, clock):
     assert "secretissime" not in str(told)
 
 
+def test_one_device_with_many_addresses_is_one_asker(app, visiting, neighbours, clock):
+    """Ten addresses of one phone make no group of ten: its words, whoever they name, die with the window."""
+    visiting(app).get("/fr/")
+    for number in range(10):
+        address = f"fd00:77::{number + 256:x}"
+        neighbours[address] = "02:11:22:33:44:55"
+        visiting(app, address).get("/fr/companies?q=pixel")
+    clock.now += 300
+    visiting(app).get("/fr/")
+    (row,) = app.extensions["parvis"].edge().execute("SELECT body FROM outbox WHERE class = 'usage'").fetchall()
+    assert json.loads(row[0])["data"]["words"] == []
+
+
 def test_the_answers_alone_are_no_page(phone):
     """What the script asks for at each letter is a list, with nothing around it."""
     answer = phone.get("/fr/companies/answers?q=pix")
