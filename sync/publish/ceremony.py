@@ -138,7 +138,7 @@ def _sign_and_install(folder: Path, metadata: Metadata[Root], signers: dict[str,
         return Outcome(version, installed=False, signatures=worst[0], needed=worst[1])
     keys.install_root(folder, metadata)
     (folder / _WAITING).unlink(missing_ok=True)
-    _retire(folder, metadata.signed)
+    _retire(folder, set(standing.keys) - set(metadata.signed.keys))
     return Outcome(version, installed=True, signatures=worst[0], needed=worst[1])
 
 
@@ -156,9 +156,9 @@ def _is_complete(standing: Root, metadata: Metadata[Root]) -> bool:
     return True
 
 
-def _retire(folder: Path, root: Root) -> None:
-    """Move private keys that nothing names any more into `retired/`."""
+def _retire(folder: Path, gone: set[str]) -> None:
+    """Move private keys that root.json named until now into `retired/`; the key of releases was never one of them."""
     for key_id, (path, _) in keys.signers_in(folder).items():
-        if key_id not in root.keys:
+        if key_id in gone:
             (folder / "retired").mkdir(exist_ok=True, mode=0o700)
             path.replace(folder / "retired" / path.name)

@@ -73,7 +73,15 @@ class Folder:
         keep |= {self.path / "metadata" / f"{snapshot_version}.{role}.json" for role in ("targets", "snapshot")}
         among = [path for folder in _SWEPT for path in self.path.glob(f"{folder}/*")]
         among += [path for path in (self.path / "metadata").glob("*.json") if _OLD_METADATA.fullmatch(path.name)]
-        old = [each for each in among if each not in keep and each.is_file() and each.stat().st_mtime < now - _KEPT]
-        for path in old:
-            path.unlink()
-        return len(old)
+        return _forget(among, keep, now)
+
+    def sweep_bundles(self, named: Iterable[str], now: float) -> int:
+        """Take away the bundles of releases that nothing names any more and that are a day old; return how many."""
+        return _forget(self.path.glob("releases/*.tar"), {self.path / name for name in named}, now)
+
+
+def _forget(among: Iterable[Path], keep: set[Path], now: float) -> int:
+    old = [each for each in among if each not in keep and each.is_file() and each.stat().st_mtime < now - _KEPT]
+    for path in old:
+        path.unlink()
+    return len(old)

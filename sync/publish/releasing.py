@@ -132,6 +132,7 @@ def _say(
         delegated = with_releases(publishers.delegations(others), key_folder)
         files |= signing.sign_index(before.index, before, signers, now, signing.Others(delegated, told))
         target.write(files)
+        target.sweep_bundles(map(channels.bundle_path, said.bundles.values()), now)
     return said
 
 

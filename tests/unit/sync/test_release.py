@@ -4,6 +4,7 @@
 import errno
 import hashlib
 import io
+import os
 import shutil
 import sys
 import tarfile
@@ -19,7 +20,7 @@ from edge_core.errors import ContentError, ProcessError
 from lab.faults import updating
 from sync.downlink import Downlink, blobs
 from sync.downlink.repository_format import FileRef
-from sync.publish import keys, publisher, releasing
+from sync.publish import ceremony, keys, publisher, releasing
 from sync.release import build, carry, channel, gate, install, trial
 from sync.release.shelf import Shelf
 from sync.stick import FolderFetcher
@@ -191,6 +192,31 @@ def test_content_goes_on_beside_releases(fleet):
     fleet.publish()
     assert fleet.look().version == 1
     assert fleet.due()[0] == NAME
+
+
+def test_a_repository_keeps_the_bundles_that_its_word_names(fleet):
+    """Those of earlier releases go after a day: a device may be fetching one at this moment."""
+    fleet.release()
+    before = fleet.digest()
+    fleet.bundle.write_bytes(b"other wheels")
+    fleet.release()
+    bundles = fleet.repository / "releases"
+    assert sorted(path.stem for path in bundles.iterdir()) == sorted([before, fleet.digest()])
+    for path in bundles.iterdir():
+        os.utime(path, (NOW - 2 * 86_400,) * 2)
+    fleet.release()
+    assert [path.stem for path in bundles.iterdir()] == [fleet.digest()]
+
+
+def test_releases_go_on_after_a_change_of_the_root(fleet):
+    """Rotating a key of content, or renewing the root, leaves the key of releases where it is, and its word stands."""
+    fleet.release()
+    ceremony.rotate(fleet.keys, "timestamp", [], NOW)
+    fleet.publish()
+    assert releasing.standing(fleet.repository, fleet.keys)[1] == 1
+    assert fleet.release().sequence == 2
+    assert fleet.look().error is None
+    assert (carry.carried(fleet.settings) / carry.DUE).read_text() == f"2 {NAME}\n"
 
 
 def test_a_device_out_of_the_stage_gets_nothing(fleet):
