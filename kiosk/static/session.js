@@ -51,7 +51,7 @@
   beat();
   if (seconds("refresh")) setTimeout(() => go(window.location.href), seconds("refresh") * 1000);
 
-  // --- A page that follows something (a request) is read again in place.
+  // --- A page that follows something (a request) is read again in place; who goes through it by keys stays where they are.
   if (seconds("renew")) setInterval(async () => {
     if (dialog && dialog.open) return;
     try {
@@ -59,7 +59,11 @@
       if (!answer.ok) return;
       const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("main");
       const main = document.getElementById("main");
-      if (fresh && fresh.textContent !== main.textContent) main.replaceChildren(...fresh.childNodes);
+      if (!fresh || fresh.textContent === main.textContent) return;
+      const links = () => [...main.querySelectorAll("a[href], button")].reverse(); // the last ones are on every state of it
+      const held = links().indexOf(document.activeElement);
+      main.replaceChildren(...fresh.childNodes);
+      if (held >= 0) (links()[held] || links()[0]).focus({ preventScroll: true });
     } catch (error) { /* the next turn tells */ }
   }, seconds("renew") * 1000);
 

@@ -90,9 +90,11 @@ def test_a_whole_visit_by_touch(open_page, base, edge, layout):
     assert "Zoë" not in page.content()
     key = page.url.rsplit("/", 1)[1]
     assert visits.get(edge, key).name == "Zoë"
+    page.locator("main").get_by_role("link", name="Finish").focus()
     with database.write(edge):
         visits.answer(edge, key, "coming", time.time())
     page.get_by_role("heading", name="Somebody is on the way").wait_for()
+    assert page.evaluate("document.activeElement.innerText") == "Finish"  # what changes takes nobody's place away
     code = page.locator(".take .number").first.inner_text()
     page.locator("main").get_by_role("link", name="Finish").tap()
     page.wait_for_url(f"{base}/")
