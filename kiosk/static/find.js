@@ -10,9 +10,12 @@
   const known = new Map();
   let last = input.value.trim();
   let waiting = null;
+  let shown = "";
 
+  // The same answers again stay as they are: a finger may be on one just now.
   function show(html, asked) {
-    place.innerHTML = html;
+    if (html !== shown) place.innerHTML = html;
+    shown = html;
     if (all) all.hidden = asked !== "";
   }
 
