@@ -55,6 +55,12 @@ def pre_grant() -> None:
         told()
 
 
+def require_pre_grant() -> None:
+    """Refuse (429) whom `pre_grant` would refuse, before anything else is done for them."""
+    if visit.current().grant is None:
+        guard.limit(visit.house().limits.pre_grants, count=False)
+
+
 def told() -> bool:
     """Have the agent bring the kernel in line; True when it is. Without enforcement nobody has to be told."""
     settings = visit.house().settings

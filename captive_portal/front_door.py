@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 from collections import Counter
 from typing import TYPE_CHECKING, Any, cast
+from weakref import WeakValueDictionary
 
 from captive_portal import client, doorway, front_relay, hosts, turned_away
 from edge_core import clock, logs
@@ -49,14 +50,14 @@ class House:
         self.secure: ssl.SSLContext | None = None
         self._visitors: dict[Visitor, None] = {}
         self._of: dict[str, dict[Visitor, None]] = {}
-        self._slots_of: dict[str, asyncio.Semaphore] = {}
+        self._slots_of: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
 
     def status(self) -> dict[str, Any]:
         """Return what `parvis status` shows."""
         return {"ok": True, "connections": len(self._visitors), "guests": len(self._of), **self.counted}
 
     def slots_of(self, device: str) -> asyncio.Semaphore:
-        """Return the slots of one device, there as long as it has a connection."""
+        """Return the slots of one device, there as long as somebody holds one or waits."""
         return self._slots_of.setdefault(device, asyncio.Semaphore(_AT_ONCE_OF_A_GUEST))
 
     def admit(self, visitor: Visitor) -> None:
@@ -79,7 +80,6 @@ class House:
             same.pop(visitor, None)
             if not same:
                 del self._of[visitor.device]
-                self._slots_of.pop(visitor.device, None)
 
     def _make_room(self, among: dict[Visitor, None], newcomer: Visitor, name: str) -> None:
         self.counted[name] += 1
@@ -113,7 +113,7 @@ class Visitor(asyncio.Protocol):
         self._writable = asyncio.Event()
         self._writable.set()
         self._discarded = 0
-        self._finished = False
+        self._finished = self._asked = False
         self.silent = True
         """Nothing whole was said yet."""
         self.device = ""
@@ -150,7 +150,7 @@ class Visitor(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  its reason changes nothing
         """Forget the connection."""
         self._writable.set()
-        if self._task:
+        if self._task and not self._asked:
             self._task.cancel()
         self._house.release(self)
 
@@ -226,10 +226,16 @@ class Visitor(asyncio.Protocol):
         self._task = asyncio.get_running_loop().create_task(self._relay(message))
 
     async def _relay(self, message: bytes) -> None:
-        """Ask the portal, and hand its answer on, however slowly the guest reads."""
-        house = self._house
+        """Ask the portal, and hand its answer on, however slowly the guest reads.
+
+        A question that was asked takes its slot until it is answered, though the guest be gone: the portal works on it.
+        """
+        house, answer = self._house, []
         async with house.slots_of(self.device), house.slots:
-            answer = await front_relay.ask(str(house.settings.portal_socket), message)
+            self._asked = True
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_ANSWER_SECONDS):
+                    answer = await front_relay.ask(str(house.settings.portal_socket), message)
         if not answer:
             house.counted["portal_away"] += 1
         for chunk in answer or [front_relay.AWAY]:

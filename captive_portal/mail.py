@@ -48,6 +48,7 @@ def send() -> tuple[str, int]:
     address = request.form.get("email", "").strip()
     if not _ADDRESS.fullmatch(address):
         return _ask(address[:200], N_("Check this e-mail address.")), _UNREADABLE
+    entry.require_pre_grant()
     mailbox = house.seal.make("mailbox", address.lower())
     guard.limit(house.limits.mails)
     guard.limit(house.limits.mailboxes, key=mailbox)

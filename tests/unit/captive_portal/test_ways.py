@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from werkzeug import Response
 
 from captive_portal import app as portal_app
-from captive_portal import commands, passes, plans
+from captive_portal import commands, letters, passes, plans
 from captive_portal.limits import Limiter, Rate
 from edge_core import control, site_codes
 from edge_core.store import followed, grants, opposition, usage, vouchers
@@ -361,6 +361,22 @@ def test_what_is_left_of_the_data_is_told(phone, house, publish, clock):
     assert phone.get("/api/captive").get_json(force=True)["bytes-remaining"] == 50_000
 
 
+def test_two_taps_at_the_same_moment_are_one_extension(phone, house, publish, clock, monkeypatch):
+    """The other tap comes between our look at the session and our change: it has done what was asked."""
+    publish(CLICK | {"extensions": 8})
+    accept(phone)
+    clock.now += 3400
+    token, extend = token_of(phone.get("/fr/status")), grants.extend
+
+    def after_another(edge, mac, until, most, now):
+        extend(edge, mac, until - 0.001, most, now)
+        return extend(edge, mac, until, most, now)
+
+    monkeypatch.setattr(grants, "extend", after_another)
+    assert phone.post("/fr/extend", data={"token": token}).status_code == 302
+    assert grants.by_mac(house.edge(), PHONE, clock.now).extended == 1
+
+
 def test_a_problem_is_passed_on_once_and_names_nobody(phone, house, clock):
     """The report becomes a request with the state of the connection, and no address of the device."""
     page = phone.get("/fr/problem").text
@@ -416,6 +432,23 @@ def test_forms_without_end_are_refused_and_the_refusal_ends(phone, clock):
     assert refused
     clock.now += int(refused[0].headers["Retry-After"])
     assert phone.post("/fr/logout", data={"token": token}).status_code == 302
+
+
+def test_no_letter_is_sent_to_who_may_not_read_it(settings, neighbours, clock, visiting, monkeypatch):
+    """Whose minutes for reading mail are used up is refused before the letter is sent, and not after."""
+    sent = []
+    monkeypatch.setattr(letters, "send", lambda _settings, to, *_rest: sent.append(to))
+    mail = dataclasses.replace(settings.mail, server="smtp://mail.example", sender="wifi@parc.example")
+    made = portal_app.create_app(dataclasses.replace(settings, mail=mail), lambda: clock.now)
+    client, codes = visiting(made), []
+    for number in range(4):
+        form = {"token": token_of(client.get("/fr/mail")), "email": f"somebody{number}@parc.example"}
+        codes.append(client.post("/fr/mail", data=form).status_code)
+        clock.now += settings.access.pre_grant + 1
+    assert codes == [200, 200, 200, 429]
+    assert len(sent) == 3
+    made.extensions["parvis"].replica.close()
+    made.extensions["parvis"].edge().close()
 
 
 def test_a_limit_holds_for_all_together_and_forgets_within_bounds():
