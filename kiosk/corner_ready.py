@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edge_core import clock, i18n, logs, settings
+from edge_core import clock, logs, settings
 from edge_core.errors import ContentError, ParvisError
 from edge_core.i18n import N_
 from edge_core.store.replica import Replica
@@ -75,7 +75,7 @@ def write(here: Settings, folder: Path, kiosks: dict[str, Any], proxy: tuple[str
 def _words(tongue: str, chosen: Record) -> str:
     language = frame.languages()[tongue]
     told = {
-        "lang": "fr" if tongue == i18n.EASY else tongue,
+        "lang": language.code,
         "start": chosen["web"],
         "name": language.text(chosen.get("name")),
         "idle": IDLE,

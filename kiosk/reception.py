@@ -155,7 +155,9 @@ def export() -> Response:
         found = visits.of_state(connection, visits.ARRIVED, visits.HERE, visits.LEFT, since=_midnight(now))
     day = dates.here(now).date().isoformat()
     headers = {"Content-Disposition": f'attachment; filename="visits-{day}.csv"'}
-    return Response(desk_export.table(found, _companies()), mimetype="text/csv", headers=headers)
+    hosts = {each["id"]: g.language.text(each.get("role")) for each in content().list("hosts", limit=20_000)}
+    table = desk_export.table(found, _companies(), hosts, g.language)
+    return Response(table, mimetype="text/csv", headers=headers)
 
 
 @scans.reader

@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from werkzeug.routing import BaseConverter, ValidationError
 
@@ -55,9 +55,8 @@ class View:
 
     def toggled(self, wish: str) -> View:
         """Return this view with one of `WISHES` turned over."""
-        wishes = {name: getattr(self, name) for name in self.WISHES}
-        wishes[wish] = not wishes[wish]
-        return View(self.language, **wishes)
+        turned: dict[str, Any] = {wish: not getattr(self, wish)}
+        return replace(self, **turned)
 
 
 def parse(slug: str) -> View | None:

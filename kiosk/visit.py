@@ -150,7 +150,7 @@ def _company(key: str) -> Record:
 
 
 def _hosts(company: Record) -> list[Record]:
-    return [each for each in content().list("hosts", order="id") if each.get("company") == company["id"]]
+    return [each for each in content().list("hosts", order="id", limit=20_000) if each.get("company") == company["id"]]
 
 
 def _host(company: str, key: str) -> Record | None:

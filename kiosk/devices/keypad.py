@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: EUPL-1.2
-"""What somebody presses on a number pad, from the kernel's key events; pure. It can say six things and type nothing.
+"""What somebody presses on a number pad, from the kernel's key events; pure. It can say seven things and type nothing.
 
 A pad is a keyboard to the kernel, so a stick that plays one could call itself a pad: whatever it sends, only these keys
 mean something (codes of linux/input-event-codes.h, the same with Num Lock on or off), and none is a letter.

@@ -37,7 +37,7 @@ _LOOK_SECONDS = 5.0  # between two questions to an idle printer
 
 
 class Printing:
-    """Prints on the printer that is there. One thread calls `turn`; `put` comes from the same.
+    """Prints on the printer that is there. One thread calls all of it.
 
     `lay` makes the bytes of a ticket, `tell` is told the printer's state, `alive` is called while it waits.
     """

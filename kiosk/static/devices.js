@@ -19,7 +19,7 @@
     hiding = setTimeout(() => { said.hidden = true; }, 8000);
   }
 
-  // A class such as "headphones-in" or "printer-paper" lets styles and scripts see what is there.
+  // A class such as "device-headphones-ready" or "device-printer-paper" lets styles and scripts see what is there.
   function show(devices) {
     for (const name of [...root.classList]) if (name.startsWith("device-")) root.classList.remove(name);
     for (const [role, its] of Object.entries(devices)) root.classList.add(`device-${role}-${its.state}`);

@@ -170,11 +170,19 @@ def test_the_export_is_for_spreadsheets_and_runs_nothing(desk, edge, now):
     arrive(edge, now, name='Été, "l\'autre"')
     answer = desk.get("/fr/reception/today.csv")
     rows = list(csv.DictReader(io.StringIO(answer.text.lstrip("\ufeff"))))
-    assert sorted(row["name"] for row in rows) == ["'=cmd|' /C calc'!A0", 'Été, "l\'autre"']
-    assert rows[0]["company"] == "Exemple Ardoise SARL"
+    assert sorted(row["Nom"] for row in rows) == ["'=cmd|' /C calc'!A0", 'Été, "l\'autre"']
+    assert rows[0]["Entreprise"] == "Exemple Ardoise SARL"
+    assert (rows[0]["Hôte"], rows[0]["État"]) == ("Atelier", "en attente")
     assert "attachment" in answer.headers["Content-Disposition"]
     for cell in ("=1", "+1", "-1", "@x", "\tx", "\rx"):
         assert desk_export.quiet(cell) == f"'{cell}"
+
+
+def test_the_export_has_a_word_for_all_that_a_visit_may_be():
+    """Each state, and each way in which the contract lets a visit end."""
+    told = json.loads(CONTRACT.with_name("event.visit.left.v1.schema.json").read_text())["properties"]["data"]
+    assert set(desk_export.ENDS) == set(told["properties"]["how"]["enum"])
+    assert set(desk_export.STATES) == set(visits.STATES)
 
 
 def test_a_roll_call_by_list_and_by_ticket(desk, edge, now):
