@@ -196,7 +196,7 @@ def _serve(parts: _Parts, offered: bytes, gateways: Gateways | None, stopping: C
         clock.now,
     )
     hear: dict[str, Callable[[str, bytes], object]] = {
-        "content": lambda _device, payload: parts.neighbours.hear(payload, clock.monotonic()),
+        "content": lambda device, payload: parts.neighbours.hear(device, payload, clock.monotonic()),
         **{what: partial(shown.hear, what) for what in live.WHATS},
     }
     if _receives_people(parts.configuration):

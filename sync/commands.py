@@ -37,7 +37,7 @@ _as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for
 @click.argument("source", type=_FOLDER)
 @click.argument("repository", type=_FOLDER)
 @click.option("--keys", "key_folder", type=_FOLDER, required=True, help="Folder that `parvis keys make` filled.")
-@click.option("--watch", is_flag=True, help="Publish again at every change, until interrupted.")
+@click.option("--watch", is_flag=True, help="Publish again at every change, also of contributions, until interrupted.")
 @click.option("--contributions", type=_FOLDER, help="Folder of what other publishers handed in, a folder for each.")
 @click.option("--publisher", "own_name", metavar="NAME", help="Publish as NAME, for the park to take in.")
 @_as_json
@@ -67,7 +67,7 @@ def publish(
     def go_on() -> None:
         try:
             once()
-        except ParvisError as error:
+        except (ParvisError, OSError) as error:  # a file that an editor takes away for a moment
             Console(stderr=True).print(f"[red]✗[/] {_escaped(error)}", highlight=False, soft_wrap=True)
 
     if not watch:
@@ -75,7 +75,7 @@ def publish(
         return
     stop = threading.Event()
     try:
-        watching.watch(source, go_on, stop.is_set)
+        watching.watch([source, contributions] if contributions else [source], go_on, stop.is_set)
     except KeyboardInterrupt:
         stop.set()
 

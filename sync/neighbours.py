@@ -22,25 +22,25 @@ class Neighbours:
     def __init__(self, fixed: tuple[str, ...] = ()) -> None:
         """Begin with those that the settings name."""
         self._fixed = fixed
-        self._heard: dict[str, float] = {}
+        self._heard: dict[str, tuple[str, float]] = {}  # by device, so that one can't crowd out the others
         self._lock = threading.Lock()
 
-    def hear(self, payload: bytes, now: float) -> bool:
-        """Take in what a device said; False where it makes no sense."""
+    def hear(self, device: str, payload: bytes, now: float) -> bool:
+        """Take in what a device said, in place of what it said before; False where it makes no sense."""
         url = offered(payload)
         if url is None:
             return False
         with self._lock:
-            self._heard = {each: heard for each, heard in self._heard.items() if now - heard < _LASTS and each != url}
-            if len(self._heard) < _MOST:
-                self._heard[url] = now
+            self._heard = {name: heard for name, heard in self._heard.items() if now - heard[1] < _LASTS}
+            if device in self._heard or len(self._heard) < _MOST:
+                self._heard[device] = url, now
         return True
 
     def urls(self, now: float) -> tuple[str, ...]:
         """Return where to ask, the surest first."""
         with self._lock:
-            heard = [url for url, at in sorted(self._heard.items(), key=lambda pair: -pair[1]) if now - at < _LASTS]
-        return (*self._fixed, *(url for url in heard if url not in self._fixed))
+            heard = [url for url, at in sorted(self._heard.values(), key=lambda pair: -pair[1]) if now - at < _LASTS]
+        return tuple(dict.fromkeys((*self._fixed, *heard)))
 
 
 def offer(host: str, port: int) -> bytes:

@@ -88,7 +88,8 @@ class FolderFetcher(FetcherInterface):
 def repository_in(folder: Path) -> Path | None:
     """Return where a repository is on a stick, or None."""
     for place in _PLACES:
-        if (folder / place / "metadata" / "timestamp.json").is_file():
+        linked = bool(place) and (folder / place).is_symlink()
+        if not linked and (folder / place / "metadata" / "timestamp.json").is_file():
             return folder / place
     return None
 

@@ -7,6 +7,7 @@ import json
 import shutil
 from typing import TYPE_CHECKING
 
+from edge_core import durable
 from edge_core.errors import ContentError
 from sync.downlink.repository_format import MAX_FILE, FileRef, blob_path, is_sha256, segment_path, snapshot_path
 
@@ -47,6 +48,8 @@ def fetch_missing(
         if progress is not None:
             progress(done, len(missing))
         road.fetch_to(blob_path(file.sha256), file, folder / file.sha256)
+    if missing:
+        durable.settle(folder)  # a record that is on the disk must not name a file that a power cut takes back
     return len(missing)
 
 

@@ -51,17 +51,18 @@ class _Connection(urllib3.connection.HTTPConnection):
     """Hangs up on a head that drips: each of its bytes would put the socket's own timeout off."""
 
     def getresponse(self) -> urllib3.HTTPResponse:  # type: ignore[override]  # as urllib3 itself has it
-        late = threading.Timer(GRACE, _hang_up, [self.sock])
-        late.daemon = True
-        late.start()
+        late = threading.Event()
+        timer = threading.Timer(GRACE, _hang_up, [self.sock, late])
+        timer.daemon = True
+        timer.start()
         try:
             answer = super().getresponse()
-            if late.finished.is_set():
+            if late.is_set():  # what has come until then would pass for a whole head
                 answer.close()
                 raise TimeoutError("the head of the answer took too long")
             return answer
         finally:
-            late.cancel()
+            timer.cancel()
 
 
 class _TlsConnection(_Connection, urllib3.connection.HTTPSConnection):
@@ -76,7 +77,8 @@ class _TlsPool(urllib3.HTTPSConnectionPool):
     ConnectionCls = _TlsConnection
 
 
-def _hang_up(connected: socket.socket) -> None:
+def _hang_up(connected: socket.socket, late: threading.Event) -> None:
+    late.set()
     with suppress(OSError):
         connected.shutdown(socket.SHUT_RDWR)
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 import urllib3
 from tuf.api.exceptions import DownloadError, DownloadHTTPError, DownloadLengthMismatchError
 
-from edge_core import logs
+from edge_core import durable, logs
 from edge_core.errors import ContentError, NetworkError
 from sync.downlink.http import BusyError, HttpFetcher
 
@@ -73,10 +73,10 @@ class Road:
 
     def fetch_to(self, path: str, file: FileRef, target: Path) -> None:
         """Put a file at `target`, verified and on disk before it bears its name. Raises as `fetch`, and OSError."""
-        if file.bytes < _RESUMED:
-            _write(target, self._nearest(path, lambda url: self._fetch(url, file), file), durable=True)
-            return
         target.parent.mkdir(parents=True, exist_ok=True)
+        if file.bytes < _RESUMED:
+            durable.replace(target, self._nearest(path, lambda url: self._fetch(url, file), file))
+            return
         self._nearest(path, lambda url: self._fetch_large(url, file, target), file)
 
     def is_behind(self, base: str, timestamp: bytes) -> bool:
@@ -158,14 +158,11 @@ class Road:
             os.fsync(out.fileno())
 
 
-def _write(target: Path, data: bytes, *, durable: bool = False) -> None:
+def _write(target: Path, data: bytes) -> None:
+    """Put a file where neighbours ask for it; whoever takes it verifies it, so it needn't be on the disk."""
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(f".{target.name}.partial")
-    with partial.open("wb") as out:
-        out.write(data)
-        out.flush()
-        if durable:
-            os.fsync(out.fileno())
+    partial.write_bytes(data)
     partial.replace(target)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: EUPL-1.2
-"""Publishes again whenever the folder changes, and once a day; goes on after a mistake."""
+"""Publishes again whenever one of its folders changes, and once a day; goes on after a mistake."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from edge_core import clock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
 POLL = 0.2  # seconds between two looks; a change is published once two looks in a row see the same
@@ -31,12 +31,12 @@ def look(folder: Path) -> Look:
     return frozenset(found)
 
 
-def watch(folder: Path, publish: Callable[[], None], stopped: Callable[[], bool]) -> None:
-    """Call `publish` for each change of `folder` and for each new day, until `stopped`."""
+def watch(folders: Sequence[Path], publish: Callable[[], None], stopped: Callable[[], bool]) -> None:
+    """Call `publish` for each change of one of `folders` and for each new day, until `stopped`."""
     published: tuple[Look, int] | None = None
     last: tuple[Look, int] | None = None
     while not stopped():
-        seen = (look(folder), int(clock.now() // _DAY))
+        seen = (Look().union(*map(look, folders)), int(clock.now() // _DAY))
         if seen != published and seen == last:
             publish()
             published = seen

@@ -239,6 +239,10 @@ def test_watch_publishes_a_change_by_itself(place, tmp_path):
             table.write_text(good.replace("bonjour@ardoise.example", "bonjour"), encoding="utf-8")
             wait_for(lambda: "companies.csv, line 2" in (tmp_path / "watch.log").read_text(), 30)
             assert timestamp.read_bytes() == before
+            table.unlink()
+            table.mkdir()
+            wait_for(lambda: "Is a directory" in (tmp_path / "watch.log").read_text(), 30)
+            table.rmdir()
             table.write_text(good.replace("couvreurs", "zingueurs"), encoding="utf-8")
             wait_for(lambda: timestamp.read_bytes() != before, 30)
             watching.send_signal(signal.SIGINT)

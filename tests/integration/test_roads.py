@@ -202,7 +202,7 @@ def test_a_head_that_drips_is_given_up(big, monkeypatch):
 
     def drip(handler):
         handler.wfile.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
-        for _ in range(400):
+        for _ in range(2000):
             if server.ended.wait(0.02):
                 return
             handler.wfile.write(b"x")

@@ -75,6 +75,10 @@ def test_links_on_a_stick_lead_nowhere(place):
     assert stick.take(downlink, folder / "stick").error is not None
     assert replica.version() is None
     fetcher = stick.FolderFetcher(folder / "stick" / "parvis")
+    (folder / "linked").mkdir()
+    (folder / "linked" / "parvis").symlink_to(folder / "stick" / "parvis")
+    assert (folder / "linked" / "parvis" / "metadata" / "timestamp.json").exists()
+    assert stick.repository_in(folder / "linked") is None
     for name in ("../../keys/root.json", "metadata/../../../keys/root.json", "/etc/passwd", "metadata", "a\0b"):
         with pytest.raises(DownloadError):
             fetcher.download_bytes(f"stick:///{name}", 1000)

@@ -227,7 +227,7 @@ def test_any_device_comes_out_where_the_publisher_is(history, data):
 
 
 def test_watching_publishes_each_change_and_survives_mistakes(place, monkeypatch):
-    """A change is published once it is whole, and the watch goes on whatever `publish` met."""
+    """A change is published once it is whole, one of what others hand in too; the watch goes on whatever happened."""
     monkeypatch.setattr(watch, "POLL", 0.01)
     seen, enough = [], threading.Event()
 
@@ -235,9 +235,11 @@ def test_watching_publishes_each_change_and_survives_mistakes(place, monkeypatch
         seen.append((place / "source" / "park.toml").read_text(encoding="utf-8"))
         if len(seen) == 1:
             edit(place, "park.toml", "Parc Exemple", "Parc Renommé")
+        elif len(seen) == 2:
+            (place / "handed-in" / "ardoise").mkdir(parents=True)
         else:
             enough.set()
 
-    watch.watch(place / "source", once, enough.is_set)
+    watch.watch([place / "source", place / "handed-in"], once, enough.is_set)
     assert "Parc Renommé" in seen[-1]
-    assert len(seen) == 2
+    assert len(seen) == 3
