@@ -45,12 +45,13 @@ def identify(remote: str | None, settings: Settings) -> Client:
     if address.is_loopback:
         return Client(address, None)
     try:
-        for zone in _where(address, settings):
-            if mac := neighbour.mac_of(address, zone.interface):
-                return Client(address, mac, zone.id)
+        asked = ((neighbour.mac_of(address, zone.interface), zone.id) for zone in _where(address, settings))
+        found = [Client(address, mac, zone) for mac, zone in asked if mac]
     except (OSError, ParvisError) as error:
         _log.warning("neighbour_unknown", reason=type(error).__name__)
-    return Client(address, None)
+        return Client(address, None)
+    # A link-local address may be had in two zones at once, to pass for somebody in the other: then it is nobody's.
+    return found[0] if len(found) == 1 else Client(address, None)
 
 
 def _where(address: IPv4Address | IPv6Address, settings: Settings) -> Iterable[Zone]:

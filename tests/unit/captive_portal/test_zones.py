@@ -7,7 +7,7 @@ import pytest
 
 from captive_portal import app as portal_app
 from captive_portal import client
-from edge_core import control
+from edge_core import control, neighbour
 from edge_core.settings import load
 from edge_core.store import database, grants
 
@@ -54,6 +54,15 @@ def test_an_address_tells_the_zone(two_zones, address, zone):
         client.identify(address, settings_of(two_zones)).address, PHONE, zone
     )
     assert client.identify("10.99.0.20", settings_of(two_zones)).mac is None
+
+
+def test_a_link_local_address_of_two_zones_is_nobodys(two_zones, monkeypatch):
+    """Who takes, in one zone, the link-local address of a device in another passes for nobody; alone it is known."""
+    there = {("fe80::20", "lan0"): PHONE}
+    monkeypatch.setattr(neighbour, "mac_of", lambda address, interface: there.get((str(address), interface)))
+    assert client.identify("fe80::20", settings_of(two_zones)).mac == PHONE
+    there["fe80::20", "lan1"] = "02:66:77:88:99:aa"
+    assert client.identify("fe80::20", settings_of(two_zones)).mac is None
 
 
 def test_a_zone_offers_its_own_plans(two_zones):
