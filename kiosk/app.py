@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from edge_core.settings import Settings
 
 _TOPICS = (
-    "attract", "session", "home", "find", "company", "plan", "events", "news", "transport", "services", "desk", "scans",
+    "attract", "session", "home", "find", "company", "plan", "events", "news", "transport", "services", "help", "scans",
     "corner", "shelter", "technician", "visit", "received", "reception_door", "reception", "leaving", "speech",
 )  # fmt: skip
 _DESK = ("session", "reception_door", "reception")

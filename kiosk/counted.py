@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 PAGES = {
     "company.page": "companies", "events.one": "events", "news.one": "news", "services.page": "services",
-    "plan.floor": "plans", "desk.page": "pages",
+    "plan.floor": "plans", "help.page": "pages",
 }  # fmt: skip
 _NO_TOUCH = frozenset({"session.heartbeat", "session.health", "session.script", "session.favicon"})
 _SEARCHES = frozenset({"find.page", "find.fragment"})

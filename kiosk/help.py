@@ -13,7 +13,7 @@ from kiosk.here import content, kiosk
 if TYPE_CHECKING:
     from werkzeug import Response
 
-routes = Blueprint("desk", __name__)
+routes = Blueprint("help", __name__)
 _OTHERS = ("about", "terms", "privacy")
 
 
@@ -33,7 +33,7 @@ def ask(action: str) -> Response:
         live.call(kiosk().settings, clock.now() if action == "call" else None)
     except OSError:
         abort(503)
-    return redirect(url_for("desk.page"), 303)
+    return redirect(url_for("help.page"), 303)
 
 
 @routes.get("/<view:view>/page/<key>")
