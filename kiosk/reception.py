@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from werkzeug import Response as Answer
 
 routes = Blueprint("reception", __name__)
-_LONGEST_BADGE, _LONGEST_WORDS = 12, 300
+_LONGEST_BADGE, _LONGEST_WORDS, _LONGEST_PLACE = 12, 300, 48
 
 
 @routes.get("/<view:view>/reception")
@@ -143,7 +143,8 @@ def call(action: str) -> Answer:
         else:
             abort(404)
     # Always back to the page itself: it reads itself again, and what is scanned is ticked only there (`scanned`).
-    return redirect(url_for("reception.roll_call", unknown=unknown), 303)
+    at = request.form.get("at", "")[:_LONGEST_PLACE] or None  # where in the list it was ticked, to go on from there
+    return redirect(url_for("reception.roll_call", unknown=unknown, _anchor=at), 303)
 
 
 @routes.get("/<view:view>/reception/today.csv")

@@ -196,7 +196,10 @@ def test_a_roll_call_by_list_and_by_ticket(desk, edge, now):
     page = desk.get("/fr/reception/roll-call").text
     assert '<b class="missing">0</b>' in page
     assert page.count('aria-pressed="true"') == 2
-    desk.post("/fr/reception/roll-call/untick", data={"code": second.code})
+    place = re.search(rf'value="{second.code}"><input type="hidden" name="at" value="([^"]+)"', page)[1]
+    back = desk.post("/fr/reception/roll-call/untick", data={"code": second.code, "at": place}).headers["Location"]
+    assert back == f"/fr/reception/roll-call#{place}"  # a long list goes on where it was ticked
+    assert f'<li id="{place}"' in page
     assert '<b class="missing">1</b>' in desk.get("/fr/reception/roll-call").text
     for unknown in ("NOTACODE", "", "x" * 500):
         answer = desk.post("/fr/reception/roll-call/tick", data={"code": unknown})
