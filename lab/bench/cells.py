@@ -63,14 +63,19 @@ def unit_environment(unit: str) -> dict[str, str]:
     return dict(re.findall(r"^Environment=(MALLOC_\w+)=(\S+)$", text, re.MULTILINE))
 
 
-@contextmanager
-def cell(unit: str) -> Iterator[Cell]:
-    """Make the group of a unit, and take it away once the programs inside have ended. Raises OSError without root."""
+def limit_of(unit: str) -> int:
+    """Return the MemoryMax of a unit in bytes. Raises ValueError where it has none."""
     text = (_UNITS / f"parvis-{unit}.service").read_text(encoding="utf-8")
     found = re.search(r"^MemoryMax=(\d+)M$", text, re.MULTILINE)
     if not found:
         raise ValueError(f"parvis-{unit}.service has no MemoryMax")
-    made = Cell(unit, _ROOT / f"parvis-bench-{unit}-{time.time_ns()}", int(found[1]) * _MIB)
+    return int(found[1]) * _MIB
+
+
+@contextmanager
+def cell(unit: str) -> Iterator[Cell]:
+    """Make the group of a unit, and take it away once the programs inside have ended. Raises OSError without root."""
+    made = Cell(unit, _ROOT / f"parvis-bench-{unit}-{time.time_ns()}", limit_of(unit))
     made.folder.mkdir()
     try:
         (made.folder / "memory.limit_in_bytes").write_text(str(made.limit), encoding="ascii")
