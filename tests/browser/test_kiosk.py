@@ -162,7 +162,8 @@ def test_somebody_who_touches_is_not_asked(chromium, settings):
 def test_the_screen_waits_for_a_service_that_is_away(chromium, settings):
     """While the service is started again the page says to wait, hides what was there, and goes on by itself."""
     app = create_app(settings, idle=600, warning=60)
-    with screen(chromium, expected=("net::ERR_CONNECTION", "fetching the script")) as page:
+    # A request that was on its way fails by one of several names (reset, refused, empty), as the moment has it.
+    with screen(chromium, expected=("net::ERR_", "fetching the script")) as page:
         with serving(app) as base:
             port = int(base.rsplit(":", 1)[1])
             page.goto(f"{base}/fr/help")
