@@ -3,7 +3,7 @@
 
 A flow is judged once, at its first packet: the nat prerouting chain looks the guest up (MAC and leased address for
 IPv4, MAC alone for the many addresses of IPv6) and writes the grant into the conntrack mark. Each later packet meets
-one rule. One packet in 32 is looked up again, so that a flow doesn't outlive its grant even with no process of ours.
+one rule. One packet in 31 is looked up again, so that a flow doesn't outlive its grant even with no process of ours.
 Nothing grows with the number of guests.
 """
 
@@ -30,8 +30,8 @@ GRANT_MASK = 0x1FFFFFFF
 """The bits that hold the grant's id; what is left over tells how its flows are treated."""
 SIZE = 65536
 """Elements that each set may hold."""
-SAMPLE = 32
-"""One packet in so many is checked again."""
+SAMPLE = 31
+"""One packet in so many is checked again; odd, or of question and answer in turn it would always be the same side."""
 
 _ICMPV6 = (
     "nd-neighbor-solicit, nd-neighbor-advert, nd-router-solicit, echo-request, "
