@@ -104,6 +104,8 @@ table inet parvis {{
   numgen inc mod {sample} 0 jump recheck
   ct mark and {lanes:#x} == {live:#x} accept
   ct mark and {live:#x} != 0 goto shaped
+  # What a device has open without a grant, to the walled garden or a neighbour, ends when it is blocked.
+  iifname {lans} ether saddr @blocked counter name blocked_dropped drop
 {neighbours}
 {garden_passes}
   iifname {lans} goto refuse

@@ -103,7 +103,7 @@ def serve(namespace, address, port, location=""):
     return server
 
 
-class _Stream(threading.Thread):
+class Stream(threading.Thread):
     """An echo server: what a guest sends on its connection comes back."""
 
     def __init__(self, namespace, address, port):
@@ -261,7 +261,7 @@ hostname = "portail.example.net"
         self.spawn("internet-dns", self.internet, "dnsmasq", "--keep-in-foreground", f"--conf-file={conf}")
         for address in (self.WEB4, self.WEB6):
             self.servers += [serve(self.internet, address, port) for port in (80, 443)]
-            _Stream(self.internet, address, 7777)
+            Stream(self.internet, address, 7777)
 
     def setup(self, check=True):
         return run(

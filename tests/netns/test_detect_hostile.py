@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import _Stream, inside, run, until
+from .conftest import Stream, inside, run, until
 from .detecting import fetch, press, whole
 
 pytestmark = [pytest.mark.netns, pytest.mark.timeout(120)]
@@ -65,7 +65,7 @@ class Steady(threading.Thread):
 @pytest.fixture(scope="module")
 def zone(namespaces_allowed):
     with whole() as built:
-        _Stream(built.internet, built.WEB4, 7777)
+        Stream(built.internet, built.WEB4, 7777)
         yield built
 
 

@@ -15,8 +15,8 @@ from edge_core import clock, control
 from edge_core.store import database, followed, grants, vouchers
 from gateway_agent import isolation, network, nft_ruleset
 
-from .conftest import BODY, inside, run, until
-from .test_gateway_granted import ended
+from .conftest import BODY, Stream, inside, run, until
+from .test_gateway_granted import dies_within, echo, ended
 from .test_gateway_survival import live_flow
 
 pytestmark = pytest.mark.netns
@@ -113,11 +113,15 @@ def test_the_devices_of_one_code_share_its_quota(zone, guest):
 
 
 def test_a_blocked_device_gets_nothing(zone, guest):
-    """Blocking ends the session and shuts out portal, names and Internet; unblocking opens the portal again."""
-    accept(zone, guest)
-    assert guest.get("http://192.0.2.1/")[0] == 200
+    """Blocking ends the session and what was open, shuts out portal, names and Internet; unblocking opens it again."""
     parvis = (sys.executable, "-m", "edge_core.cli", "block")
-    run(*parvis, "add", guest.mac.upper(), "--config", str(zone.config))
+    Stream(zone.internet, "198.51.100.9", 4444)
+    with guest.connect("198.51.100.9", 4444) as open_before:
+        echo(open_before)
+        accept(zone, guest)
+        assert guest.get("http://192.0.2.1/")[0] == 200
+        run(*parvis, "add", guest.mac.upper(), "--config", str(zone.config))
+        assert dies_within(open_before, 5)
     assert guest.mac in run(*parvis, "list", "--json", "--config", str(zone.config)).stdout
     assert guest.get("http://192.0.2.1/")[0] == 0
     assert guest.get("http://10.77.0.1/")[0] == 0

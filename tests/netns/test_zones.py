@@ -17,7 +17,7 @@ from edge_core import clock, control
 from edge_core.store import grants
 from lab.hostapd import Hostapd
 
-from .conftest import BODY, Guest, Zone, _Stream, inside, run, until
+from .conftest import BODY, Guest, Stream, Zone, inside, run, until
 
 pytestmark = pytest.mark.netns
 STAFF4, STAFF6 = "10.78.0.1", "fd77:0:0:2::1"
@@ -150,7 +150,7 @@ def test_no_way_leads_from_one_zone_into_another(two_zones, public, colleague):
     accept(two_zones, colleague, "staff")
     for one, two in ((public, colleague), (colleague, public)):
         for address in (two.address, six(two)):
-            stream = _Stream(two.name, address, 7070)
+            stream = Stream(two.name, address, 7070)
             assert not reaches(one, address, 7070)
             stream.listener.close()
         assert reaches(one, two_zones.WEB4)
@@ -205,7 +205,7 @@ def test_an_agent_killed_loses_no_session_of_a_further_zone(two_zones, colleague
 def test_zones_may_reach_each_other_where_the_settings_say_so(two_zones, public, colleague):
     """[enforcement] between_zones opens the way, without a session; taking it out again shuts it."""
     zone = two_zones
-    stream = _Stream(colleague.name, colleague.address, 7071)
+    stream = Stream(colleague.name, colleague.address, 7071)
     zone.write_config("[enforcement]\nbetween_zones = true\n" + STAFF)
     zone.setup()
     until(lambda: reaches(public, colleague.address, 7071), 20, "the way")
