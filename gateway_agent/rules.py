@@ -8,6 +8,8 @@ session ends and nobody else gets through.
 
 from __future__ import annotations
 
+import fcntl
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from edge_core import clock, logs, netlink, settings
@@ -18,7 +20,7 @@ from gateway_agent.nft_elements import lines
 from gateway_agent.wishes import Wishes, holders
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from edge_core.settings import Settings
@@ -36,7 +38,7 @@ def ensure(used: Settings, wanted: Callable[[], Elements]) -> bool:
 
     Raises NetworkError, or NewSettingsError where somebody has set the gateway up by settings newer than `used`.
     """
-    with netlink.Socket(netlink.NETFILTER) as kernel:
+    with _alone(used), netlink.Socket(netlink.NETFILTER) as kernel:
         version = _intact_version(kernel, used)
         if version == nft_ruleset.version(used):
             return False
@@ -48,6 +50,14 @@ def ensure(used: Settings, wanted: Callable[[], Elements]) -> bool:
         _note(used).write_text(f"{nft_ruleset.version(used)} {nft_state.fingerprint(kernel)}\n", encoding="ascii")
         _log.info("rules_loaded", version=nft_ruleset.version(used), elements=sum(map(len, elements.values())))
     return True
+
+
+@contextmanager
+def _alone(used: Settings) -> Iterator[None]:
+    """Wait for whoever is at it: what a setup has loaded and not yet noted would look like damage to the agent."""
+    with _note(used).with_suffix(".lock").open("w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def stored_wish(used: Settings) -> Elements:

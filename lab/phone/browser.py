@@ -108,12 +108,15 @@ class Chromium:
         return self._seen(answer.status if answer else 0)
 
     def _go(self, url: str) -> Any:
-        """Go there again where an address that came or went meanwhile ended it, as a browser with a window does."""
+        """Go there again where an address that came or went meanwhile ended it, as a browser with a window does.
+
+        The page that says so may itself come so late that it ends the next attempt.
+        """
         for _ in range(_CHANGES):
             try:
                 return self._page.goto(url, wait_until="load")
             except self._error as error:
-                if "ERR_NETWORK_CHANGED" not in str(error):
+                if not any(word in str(error) for word in ("ERR_NETWORK_CHANGED", "chrome-error://")):
                     raise
         return self._page.goto(url, wait_until="load")
 

@@ -69,7 +69,7 @@ def test_somebody_looks_after_the_device_by_phone(gateway, chromium):
         page.click("button")
         page.wait_for_selector("#sessions")
         clean(page)
-        page.emulate_media(color_scheme="dark")
+        page.emulate_media(color_scheme="dark", reduced_motion="reduce")
         clean(page)
         assert page.locator("figure svg").count() == 6
         before = page.locator("#sessions li").count()

@@ -2,6 +2,7 @@
 """What a plan gives, who is shut out, what is open before a grant, and what repairs itself."""
 
 import contextlib
+import fcntl
 import json
 import signal
 import socket
@@ -237,6 +238,18 @@ def test_a_setup_with_other_settings_is_adopted(zone, guest):
     time.sleep(2.5)
     assert version in structure(zone)
     assert guest.get("http://192.0.2.1/")[0] == 200
+
+
+def test_whoever_loads_rules_is_waited_for(zone, guest):
+    """Between the loading of rules and the note of it the agent doesn't take them for damage and put its own back."""
+    accept(zone, guest)
+    with (zone.settings.run_dir / "rules.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        zone.nft("delete", "table", "inet", "parvis")
+        time.sleep(3)
+        assert not structure(zone)
+    until(lambda: structure(zone), 60, "the rules")
+    until(lambda: guest.get("http://192.0.2.1/")[0] == 200, 60, "the guest's way")
 
 
 def test_guests_reach_each_other_where_isolation_is_off(zone, guest):
