@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: EUPL-1.2
 """The kiosk's screen: from a touch to the painted answer with 10,000 companies, start, memory, tickets, ways out."""
 
+import logging
 import os
 import signal
 import socket
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import structlog
 from playwright.sync_api import Page, sync_playwright
 
 from edge_core import settings
@@ -23,10 +25,12 @@ from edge_core.store import database, print_jobs
 from kiosk.devices import paper
 from kiosk.devices.printing import Printing
 from lab import kiosk_browser
+from lab.bench import kiosk_visits
 from lab.bench.figures import Figure, percentile
 from lab.printer import Printer
 from sync.downlink import content_db
 
+_SOURCE = "kiosk.toml"
 _CPU = 4
 _COMPANIES = 10_000
 _WORDS = ("ardoise", "galet", "bruyere", "logiciel")
@@ -58,8 +62,11 @@ _NAVIGATED = """() => performance.timeOrigin
 
 def figures() -> list[Figure]:
     """Measure all; what needs programs that are missing is left out and said."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))  # not a line a ticket
     with tempfile.TemporaryDirectory(prefix="parvis-kiosk-") as name, _served(Path(name)) as (base, process, began):
         found = _screen(Path(name), base, process, began)
+        loaded = settings.load(Path(name) / _SOURCE, {})
+        found += kiosk_visits.figures(base, loaded, "exemple-0", lambda: _pss(process))
     with tempfile.TemporaryDirectory(prefix="parvis-tickets-") as name:
         found.append(_tickets(Path(name)))
     return found
@@ -70,7 +77,7 @@ def _served(folder: Path) -> Iterator[tuple[str, psutil.Process, float]]:
     """Serve the kiosk by gunicorn, as on a device, over 10,000 companies; give its address, process and start."""
     with closing(socket.create_server(("127.0.0.1", 0))) as free:
         port = free.getsockname()[1]
-    source = folder / "kiosk.toml"
+    source = folder / _SOURCE
     source.write_text(
         f'[site]\nid = "exemple"\nname = "Parc Exemple"\n[device]\nid = "kiosk-1"\nstate_dir = "{folder / "state"}"\n',
         encoding="utf-8",
