@@ -15,6 +15,7 @@ _CHROMIUM = ("chromium", "chromium-browser", "google-chrome-stable", "google-chr
 _QUIET = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", "--disable-features=HttpsUpgrades",
+    "--disable-auto-reload",
 ]  # fmt: skip
 _PHONE = {"width": 390, "height": 844}
 _CHANGES = 5
@@ -110,13 +111,13 @@ class Chromium:
     def _go(self, url: str) -> Any:
         """Go there again where an address that came or went meanwhile ended it, as a browser with a window does.
 
-        The page that says so may itself come so late that it ends the next attempt.
+        The page that says so, or what it was to be, may itself come so late that it ends the next attempt.
         """
         for _ in range(_CHANGES):
             try:
                 return self._page.goto(url, wait_until="load")
             except self._error as error:
-                if not any(word in str(error) for word in ("ERR_NETWORK_CHANGED", "chrome-error://")):
+                if not any(word in str(error) for word in ("ERR_NETWORK_CHANGED", "interrupted by another navigation")):
                     raise
         return self._page.goto(url, wait_until="load")
 
