@@ -29,5 +29,6 @@ def of_codes(
     for holder, numbers in sharing.items():
         quota = vouchers.quota_of(store, holder)
         if quota is not None:
-            used = usage.of_ended(store, holder) + site.used_elsewhere(store, holder) + sum(map(spent, numbers))
+            over = usage.of_holder(store, holder, ended_only=True) + site.used_elsewhere(store, holder)
+            used = over + sum(map(spent, numbers))
             yield from ((number, quota, used) for number in numbers)

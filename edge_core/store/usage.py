@@ -59,22 +59,12 @@ def of_active(connection: sqlite3.Connection, now: float) -> tuple[int, int, int
     return int(row[0]), int(row[1]), int(row[2])
 
 
-def of_holder(connection: sqlite3.Connection, holder: str) -> int:
-    """Return the bytes that all grants of a holder have used, in both directions."""
+def of_holder(connection: sqlite3.Connection, holder: str, *, ended_only: bool = False) -> int:
+    """Return the bytes that all grants of a holder, or only those that are ended, have used in both directions."""
     row = connection.execute(
         "SELECT coalesce(sum(up_bytes + down_bytes), 0) FROM grants JOIN usage ON grant_id = grants.id"
-        " WHERE holder = ? AND holder <> ''",
-        [holder],
-    ).fetchone()
-    return int(row[0])
-
-
-def of_ended(connection: sqlite3.Connection, holder: str) -> int:
-    """Return the bytes that a holder's grants have used which are ended."""
-    row = connection.execute(
-        "SELECT coalesce(sum(up_bytes + down_bytes), 0) FROM grants JOIN usage ON grant_id = grants.id"
-        " WHERE holder = ? AND holder <> '' AND ended_at IS NOT NULL",
-        [holder],
+        " WHERE holder = ? AND holder <> '' AND (ended_at IS NOT NULL OR NOT ?)",
+        [holder, ended_only],
     ).fetchone()
     return int(row[0])
 

@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 from pathlib import Path
+from typing import Any
 
 from edge_core import clock, control
 from edge_core.settings import Settings, load
@@ -203,6 +204,11 @@ class Lane:
         words = [*_FIRST, *_PYTHON, "lab.bench.flood", f"g{guest}", str(PROVIDER.ip), str(seconds)]
         told = json.loads(self.zone.run("guests", *words))
         return (self._arrived() - before) / float(told["cpu"])
+
+    def storm(self, *words: object) -> dict[str, Any]:
+        """Have guests do what `lab.bench.storm` can; return what it tells."""
+        told: dict[str, Any] = json.loads(self.zone.run("guests", *_PYTHON, "lab.bench.storm", *map(str, words)))
+        return told
 
     def _arrived(self) -> int:
         listed = json.loads(self.zone.run("internet", "ip", "-j", "-s", "link", "show", "dev", "up0"))

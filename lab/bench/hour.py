@@ -16,7 +16,7 @@ import psutil
 from lab.bench import parts
 from lab.bench.cells import limit_of
 from lab.bench.figures import Figure
-from lab.bench.forwarding import Lane, opened
+from lab.bench.forwarding import opened
 from lab.net.allowed import allowed
 
 _MINUTES = float(os.environ.get("PARVIS_BENCH_MINUTES", "60"))
@@ -44,8 +44,8 @@ def _hour(folder: Path) -> list[Figure]:
         failed, early = 0, {}
         for turn in range(rounds):
             due = time.monotonic() + _EVERY
-            failed += size - len(_storm(lane, "logins", turn * size, size, 2)["times"])
-            _storm(lane, "redirects", _GUESTS - 50, 50, 5, 1)
+            failed += size - len(lane.storm("logins", turn * size, size, 2)["times"])
+            lane.storm("redirects", _GUESTS - 50, 50, 5, 1)
             if turn == round(rounds * _FIRST):
                 early = _held(record)
             time.sleep(max(0.0, due - time.monotonic()))
@@ -54,11 +54,6 @@ def _hour(folder: Path) -> list[Figure]:
         Figure(f"logins in {_MINUTES:g} minutes that failed, of {rounds * size}", float(failed), "", goal=0),
         *(_figure(name, held, early.get(name, held)) for name, held in sorted(late.items())),
     ]
-
-
-def _storm(lane: Lane, *words: object) -> dict[str, list[object]]:
-    told: dict[str, list[object]] = json.loads(lane.zone.run("guests", *_PYTHON, "lab.bench.storm", *map(str, words)))
-    return told
 
 
 def _held(record: Path) -> dict[str, float]:

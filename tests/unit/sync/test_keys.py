@@ -246,15 +246,20 @@ BAD_PARTS = [
 ]
 
 
-@pytest.mark.parametrize(("fields", "said"), BAD_PARTS)
-def test_a_bad_part_is_published_by_nobody(park, monkeypatch, fields, said):
-    """Signed or not: what the contract, a page or a device could not take is refused in words, by record."""
-    company = Company(park).write()
+def bad_part(company, monkeypatch, fields):
+    """Have a company hand in a record with these fields, or without any a collection that isn't what it says."""
     with monkeypatch.context() as bad:
         signed_by(bad, **fields)
         if not fields:
             wrong_state(bad)
-        handed_in = company.hand_in()
+        return company.hand_in()
+
+
+@pytest.mark.parametrize(("fields", "said"), BAD_PARTS)
+def test_a_bad_part_is_published_by_nobody(park, monkeypatch, fields, said):
+    """Signed or not: what the contract, a page or a device could not take is refused in words, by record."""
+    company = Company(park).write()
+    handed_in = bad_part(company, monkeypatch, fields)
     (notice,) = park.publish(contributions=handed_in).notices
     assert said in notice
     assert park.look().error is None
@@ -265,11 +270,7 @@ def test_a_bad_part_is_published_by_nobody(park, monkeypatch, fields, said):
 def test_a_bad_part_keeps_nobodys_news_away(park, monkeypatch, fields):
     """Even when the park's publisher lets it through, a device refuses that part alone."""
     company = Company(park).write()
-    with monkeypatch.context() as lax:
-        signed_by(lax, **fields)
-        if not fields:
-            wrong_state(lax)
-        handed_in = company.hand_in()
+    handed_in = bad_part(company, monkeypatch, fields)
     park.edit("couvreurs", "zingueurs")
     with monkeypatch.context() as lax:
         lax.setattr(publishers, "_require_good", lambda *_: None)
