@@ -25,17 +25,18 @@ if TYPE_CHECKING:
 
     from sync.release.channel import Channel
 
-_KEY = "releases.pem"
+_KEY, _NEXT = "releases.pem", "releases.next.pem"
 
 
-def with_releases(others: Delegations | None, folder: Path) -> Delegations | None:
-    """Return what the park's targets metadata delegates: to `others`, and to whoever signs releases."""
-    if not (folder / _KEY).exists():
+def with_releases(others: Delegations | None, folder: Path, signed_by: Sequence[str] = (_KEY,)) -> Delegations | None:
+    """Return what the park's targets metadata delegates: to `others`, and to who has one of the keys so called."""
+    found = [_signer(folder, name).public_key for name in signed_by if (folder / name).exists()]
+    if not found:
         return others
-    key = _signer(folder).public_key
-    role = DelegatedRole(RELEASES_ROLE, [key.keyid], threshold=1, terminating=True, paths=[RELEASES])
+    keyed = {key.keyid: key for key in found}
+    role = DelegatedRole(RELEASES_ROLE, list(keyed), threshold=1, terminating=True, paths=[RELEASES])
     known = (others.keys, others.roles or {}) if others is not None else ({}, {})
-    return Delegations({**known[0], key.keyid: key}, {**known[1], RELEASES_ROLE: role})
+    return Delegations({**known[0], **keyed}, {**known[1], RELEASES_ROLE: role})
 
 
 def publish(bundles: Sequence[Path], repository: Path, key_folder: Path, now: float, stage: int) -> Channel:
@@ -80,6 +81,26 @@ def change(repository: Path, key_folder: Path, now: float, word: Callable[[Chann
     return _say(repository, key_folder, now, later, {})
 
 
+def replace_key(repository: Path, key_folder: Path, now: float) -> Channel | None:
+    """Sign the word that stands with a new key: devices believe the old one, lost or stolen, no more from then on.
+
+    The old one goes to `retired/`. Interrupted, it is completed by calling again; until then the new key waits beside
+    the old one. Return the word, None where none stands. Raises ContentError.
+    """
+    old = _signer(key_folder, _KEY).public_key.keyid
+    if not (key_folder / _NEXT).exists():
+        keys.write_secret(key_folder / _NEXT, CryptoSigner.generate_ed25519())
+    word = standing(repository, key_folder)[0]
+    if word is not None:
+        _say(repository, key_folder, now, lambda before: before or word, {}, signed_by=_NEXT)
+    retired = key_folder / "retired" / f"releases-{old[:8]}.pem"
+    retired.parent.mkdir(exist_ok=True, mode=0o700)
+    if not retired.exists():
+        retired.hardlink_to(key_folder / _KEY)
+    (key_folder / _NEXT).replace(key_folder / _KEY)
+    return word
+
+
 def standing(repository: Path, key_folder: Path) -> tuple[Channel | None, int]:
     """Return the word that stands and its metadata's version; (None, 0) where there is none. Raises ContentError."""
     version = publishers.newest(repository / "metadata", RELEASES_ROLE)
@@ -89,7 +110,7 @@ def standing(repository: Path, key_folder: Path) -> tuple[Channel | None, int]:
         metadata = Metadata[Targets].from_bytes(
             (repository / "metadata" / f"{version}.{RELEASES_ROLE}.json").read_bytes()
         )
-        trust = Targets(delegations=with_releases(None, key_folder))
+        trust = Targets(delegations=with_releases(None, key_folder, (_KEY, _NEXT)))
         trust.verify_delegate(RELEASES_ROLE, metadata.signed_bytes, metadata.signatures)
         target = metadata.signed.targets[RELEASES]
         data = (repository / _target_path(target)).read_bytes()
@@ -108,6 +129,8 @@ def _say(
     now: float,
     word: Callable[[Channel | None], Channel],
     files: dict[str, bytes],
+    *,
+    signed_by: str = _KEY,
 ) -> Channel:
     root = keys.load_root(key_folder).signed
     signers = {role: keys.load_signer(key_folder, role, root) for role in signing.LASTS}
@@ -124,12 +147,12 @@ def _say(
         data = channels.write(said)
         signed = TargetFile.from_data(RELEASES, data, ["sha256"])
         metadata = Metadata(Targets(version + 1, expires=signing.expiry("targets", now), targets={RELEASES: signed}))
-        metadata.sign(_signer(key_folder))
+        metadata.sign(_signer(key_folder, signed_by))
         body = metadata.to_bytes()
         told = {**before.contributions, RELEASES_ROLE: MetaFile.from_data(version + 1, body, ["sha256"])}
         files |= {_target_path(signed): data, f"metadata/{version + 1}.{RELEASES_ROLE}.json": body}
         others = (each for each in publishers.load(key_folder) if each.name in before.contributions)
-        delegated = with_releases(publishers.delegations(others), key_folder)
+        delegated = with_releases(publishers.delegations(others), key_folder, (signed_by,))
         files |= signing.sign_index(before.index, before, signers, now, signing.Others(delegated, told))
         target.write(files)
         target.sweep_bundles(map(channels.bundle_path, said.bundles.values()), now)
@@ -141,8 +164,8 @@ def _target_path(target: TargetFile) -> str:
     return f"targets/{parent}/{target.hashes['sha256']}.{base}"
 
 
-def _signer(folder: Path) -> CryptoSigner:
-    found = [signer for path, signer in keys.signers_in(folder).values() if path.name == _KEY]
+def _signer(folder: Path, name: str) -> CryptoSigner:
+    found = [signer for path, signer in keys.signers_in(folder).values() if path.name == name]
     if not found:
-        raise ContentError(f"{folder} holds no {_KEY}.", remedy="Use the folder that signs this repository's releases.")
+        raise ContentError(f"{folder} holds no {name}.", remedy="Use the folder that signs this repository's releases.")
     return found[0]

@@ -82,6 +82,17 @@ def advance(repository: Path, keys: Path, devices: int, installed: int, went_bac
     _say(word)
 
 
+@release.command("new-key")
+@_repository
+@_keys
+def new_key(repository: Path, keys: Path) -> None:
+    """Replace the key that signs releases, because it was lost to somebody, or is due."""
+    word = publishing.module("releasing").replace_key(repository, keys, clock.now())
+    click.echo("A new key signs releases; devices believe the old one no more from their next look on.")
+    if word is not None:
+        _say(word)
+
+
 @release.command("status")
 @_config
 def status(config: Path) -> None:

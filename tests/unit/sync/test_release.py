@@ -219,6 +219,40 @@ def test_releases_go_on_after_a_change_of_the_root(fleet):
     assert (carry.carried(fleet.settings) / carry.DUE).read_text() == f"2 {NAME}\n"
 
 
+def test_a_stolen_key_of_releases_is_replaced(fleet, tmp_path):
+    """The word that stands is signed anew and goes on; what the old key signs is believed nowhere any more."""
+    fleet.release()
+    fleet.look()
+    thief = shutil.copytree(fleet.keys, tmp_path / "thief")
+    assert releasing.replace_key(fleet.repository, fleet.keys, NOW).sequence == 1
+    assert fleet.look().error is None
+    assert fleet.due()[0] == NAME
+    assert len(list((fleet.keys / "retired").glob("releases-*.pem"))) == 1
+    with pytest.raises(ContentError, match="not signed by these keys"):
+        releasing.publish([fleet.bundle], fleet.repository, thief, NOW, 100)
+    assert fleet.release().sequence == 2
+    fleet.look()
+    assert fleet.due()[2] == 2
+
+
+def test_a_replacement_that_was_interrupted_is_completed(fleet, monkeypatch):
+    """Cut off before the new key took the old one's place: asked again, it goes on with the same new key."""
+    fleet.release()
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "hardlink_to", _cut)
+        with pytest.raises(KeyboardInterrupt):
+            releasing.replace_key(fleet.repository, fleet.keys, NOW)
+    waiting = (fleet.keys / "releases.next.pem").read_bytes()
+    releasing.replace_key(fleet.repository, fleet.keys, NOW)
+    assert (fleet.keys / "releases.pem").read_bytes() == waiting
+    assert fleet.look().error is None
+    assert fleet.due()[0] == NAME
+
+
+def _cut(*_):
+    raise KeyboardInterrupt
+
+
 def test_a_device_out_of_the_stage_gets_nothing(fleet):
     """It doesn't even fetch the bundle."""
     fleet.release(stage=0)
