@@ -99,7 +99,7 @@ class Service:
         self._replies = Replies(connection)
         self._acked: tuple[str, int] | None = None
         self._inbox: list[Reply] = []
-        self._gaps_upto = 0
+        self._gaps_upto = 0  # of this round
         self._resume = 0.0
         self._stumbles = 0
 
@@ -115,14 +115,18 @@ class Service:
     def step(self, timeout: float) -> None:
         """Wait up to `timeout` for the network, then do what there is to do."""
         for notice in self._link.turn(timeout, self._clock()):
-            self._take(notice)
-        if self._clock() < self._resume:
-            return
-        try:
-            self._work()
+            self._try(self._take, notice)
+        if self._clock() >= self._resume and self._try(self._work):
             self._stumbles = 0
+
+    def _try(self, act: Callable[..., None], *given: Notice) -> bool:
+        """Do it; where the store refuses, say so, and what is still to do is done later."""
+        try:
+            act(*given)
         except (sqlite3.Error, StoreError) as error:
             self._stumble(error)
+            return False
+        return True
 
     def _take(self, notice: Notice) -> None:
         if isinstance(notice, Message):
@@ -131,7 +135,7 @@ class Service:
             _log.info("mqtt_connected", protocol=notice.protocol)
             self.window.connect(self._clock())
             self._greeted_by = self._clock() + self.window.limits.greeting
-            self._new_round()
+            self._gaps_upto = 0
             self._telling.connected()
             self._publish(birth.state(self._root, self.window.epoch, online=True))
             for talk in self._talks:
@@ -179,7 +183,7 @@ class Service:
         elif verdict is not Verdict.REPEATED:
             self._refuse("ack", verdict.value)
         elif self.window.cursor < before:
-            self._new_round()
+            self._gaps_upto = 0
 
     def _is_from_another_life(self, seq: int) -> bool:
         """Tell whether the platform holds more of our epoch than this database ever gave: it is an old copy.
@@ -198,7 +202,7 @@ class Service:
         self._apply_replies()
         if self.window.expire(self._clock()):
             _log.warning("platform_silent", tries=self.window.tries, acked=self.window.acked)
-            self._new_round()
+            self._gaps_upto = 0
             if self.window.tries == _SUSPICIOUS:
                 self._inspect()
         self._send()
@@ -289,9 +293,6 @@ class Service:
                 self.counts["set_aside"] += 1
                 _log.error("row_set_aside", seq=seq, flaw=reason, limit=MAX_BODY)
 
-    def _new_round(self) -> None:
-        self._gaps_upto = 0
-
     def _publish(self, message: Message) -> bool:
         return self._link.publish(message.topic, message.payload, retain=message.retain)
 
@@ -306,9 +307,8 @@ class Service:
         self._stumbles += 1
         self._resume = self._clock() + _STUMBLE_SECONDS
         if _worth_telling(self._stumbles):
-            _log.error(
-                "store_refused", reason=str(error), times=self._stumbles, remedy="It is tried again each second."
-            )
+            again = "It is tried again each second."
+            _log.error("store_refused", reason=str(error), times=self._stumbles, remedy=again)
 
 
 def _worth_telling(times: int) -> bool:

@@ -163,6 +163,18 @@ def test_refused_reply_write_loses_no_reply(world, monkeypatch):
     assert [json.loads(m.payload) for m in out if m.topic.endswith("/replied")] == [{"epoch": "stream-0001", "n": 1}]
 
 
+def test_a_notice_that_the_store_refuses_ends_nothing(world, monkeypatch):
+    """The acknowledgement that can't be judged now is judged when it comes again; what came with it is heard."""
+    world.tell(3)
+    world.step(Connected("5"))
+    with monkeypatch.context() as context:
+        context.setattr("sync.service.outbox.last_seq", _refuse)
+        world.step(world.ack(7), Message("parvis/1/parc/feed", b""))
+    assert (world.counts["stumbled"], world.pokes) == (1, 1)
+    world.step(world.ack(3), seconds=2)
+    assert (world.counts["acked"], world.counts["stumbled"]) == (3, 1)
+
+
 def _refuse(*_):
     raise StoreError("full")
 
