@@ -93,8 +93,8 @@ def install(app: Flask, settings: Settings, now: Callable[[], float]) -> None:
             counted.answered(request.endpoint or "", str(key), asked, who, found=response.headers.get(FOUND) != "0")
         return response
 
-    if front_told.SOCKET in os.environ:
-        front_told.listen(Path(os.environ[front_told.SOCKET]), counted)
+    if front_told.FILE in os.environ:
+        front_told.listen(Path(os.environ[front_told.FILE]), counted)
 
 
 def tell_found(*, found: bool) -> None:

@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: EUPL-1.2
-"""Hears from the front which kept pages it handed out itself, one datagram each; nothing of it is written down.
+"""Reads from the front which kept pages it handed out itself, and forgets it at once.
 
-nginx speaks syslog (RFC 3164) to a unix socket that it alone may open: priority, time and tag, then the guest's
-address, whether a search found something, and the address that was asked. A datagram that finds no room is a page
-that isn't counted: nobody waits for it.
+nginx writes a line for each into a file in memory (tmpfs) that only those two users may open: the guest's address,
+whether a search found something, and the address that was asked. We empty it every second. A datagram for each page
+would forget sooner, and cost as much of the processor as the page itself (docs/benchmarks.md).
 """
 
 from __future__ import annotations
 
 import contextlib
-import socket
 import threading
+import time
 from typing import TYPE_CHECKING, Protocol
 
 from edge_core import logs
@@ -19,15 +19,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _log = logs.get(__name__)
-SOCKET = "PARVIS_FRONT_TOLD"
-"""Environment: path of the socket; the unit sets it. Without it nobody listens, and no front keeps pages."""
-_LARGEST = 4096
-_SECONDS = 20.0  # between two looks at the clock where nobody reads
-_TAG = b" parvis: "
+FILE = "PARVIS_FRONT_TOLD"
+"""Environment: path of the file; the unit sets it. Without it nobody reads, and no front keeps pages."""
+_SECONDS = 1.0
+_MOST = 1 << 22  # bytes of a look: more pages in a second than nginx hands out here
 
 
 class Counts(Protocol):
-    """Who takes in what is heard."""
+    """Who takes in what is read."""
 
     def turn(self) -> None:
         """Look at the clock."""
@@ -37,28 +36,35 @@ class Counts(Protocol):
 
 
 def listen(path: Path, counts: Counts) -> None:
-    """Listen at `path` in a thread of its own, for as long as the process lives; a socket left behind is replaced."""
-    path.unlink(missing_ok=True)
-    heard = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-    heard.bind(str(path))
-    path.chmod(0o660)
-    heard.settimeout(_SECONDS)
-    threading.Thread(target=_hear, args=[heard, counts], name="front_told", daemon=True).start()
+    """Read `path` in a thread of its own, for as long as the process lives; it need not be there yet."""
+    threading.Thread(target=_go_on, args=[path, counts], name="front_told", daemon=True).start()
 
 
-def _hear(heard: socket.socket, counts: Counts) -> None:
+def _go_on(path: Path, counts: Counts) -> None:
     while True:
+        time.sleep(_SECONDS)
         try:
-            with contextlib.suppress(TimeoutError):
-                take(heard.recv(_LARGEST), counts)
+            look(path, counts)
             counts.turn()
-        except Exception as error:  # noqa: BLE001  counting goes on, whatever one datagram held
+        except Exception as error:  # noqa: BLE001  counting goes on, whatever one line held
             _log.warning("front_told_unread", reason=type(error).__name__)
 
 
-def take(datagram: bytes, counts: Counts) -> None:
-    """Count what one datagram says; what isn't in that form is passed over."""
-    _, tag, words = datagram.partition(_TAG)
-    parts = words.decode("utf-8", "replace").split(" ", 2)
-    if tag and len(parts) == 3 and parts[0] and parts[2].startswith("/"):
+def look(path: Path, counts: Counts) -> None:
+    """Count what the file holds, and empty it.
+
+    The same guest's same page within a second counts once. A line that is written between the reading and the emptying
+    is a page that isn't counted.
+    """
+    with contextlib.suppress(FileNotFoundError), path.open("r+b") as file:
+        if lines := file.read(_MOST):
+            file.truncate(0)
+            for line in dict.fromkeys(lines.splitlines()):
+                take(line, counts)
+
+
+def take(line: bytes, counts: Counts) -> None:
+    """Count what one line says; what isn't in that form is passed over."""
+    parts = line.decode("utf-8", "replace").split(" ", 2)
+    if len(parts) == 3 and parts[0] and parts[2].startswith("/"):
         counts.told(parts[2], parts[0], found=parts[1] != "0")

@@ -82,7 +82,7 @@ def stage(folder: Path) -> Iterator[Stage]:
     (nginx / "front.conf").write_text(_front(nginx, front), encoding="utf-8")
     (nginx / "files.conf").write_text(_files(nginx, folder / "files", files), encoding="utf-8")
     with Processes(folder) as processes:
-        environment = {"PARVIS_CONFIG": str(settings.source), "PARVIS_FRONT_TOLD": f"{nginx}/front.sock"}
+        environment = {"PARVIS_CONFIG": str(settings.source), "PARVIS_FRONT_TOLD": f"{nginx}/front.log"}
         words = [
             str(_ROOT / ".venv/bin/gunicorn"),
             "--config",

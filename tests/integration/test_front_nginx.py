@@ -34,6 +34,7 @@ def nginx(folder):
     )  # fmt: skip
     for name in ("front", "portal", "told"):
         text = text.replace(f"/run/parvis-{name}", str(folder))
+    text = text.replace("flush=1s", "flush=50ms")
     user = "user root;\n" if os.geteuid() == 0 else ""
     (folder / "nginx.conf").write_text(user + text.replace("127.0.0.1:8080 ", f"127.0.0.1:{number} "))
     with (folder / "log").open("wb") as log:
