@@ -8,8 +8,9 @@ from urllib.parse import urlsplit
 
 from flask import Blueprint, make_response, render_template, request, url_for
 
-from captive_portal import entry, guard, plans, visit, ways
+from captive_portal import entry, guard, plans, shared_parts, visit, ways
 from edge_core.web import dates
+from edge_core.web.templating import language
 
 if TYPE_CHECKING:
     from flask import Response
@@ -58,13 +59,14 @@ def connected() -> BaseResponse | Response:
         return entry.go(url_for("welcome.page"))
     waiting = "wait" in request.args and not entry.told()
     wanted = guard.return_address()
+    left = dates.duration(here.grant.remaining(house.now()), language())
     page = make_response(
-        render_template(
+        shared_parts.page(
             "access/connected.html",
+            (waiting, left),
+            {"wanted": wanted, "wanted_host": urlsplit(wanted).netloc},
             waiting=waiting,
-            wanted=wanted,
-            wanted_host=urlsplit(wanted).netloc,
-            left=here.grant.remaining(house.now()),
+            left=left,
         )
     )
     if waiting:

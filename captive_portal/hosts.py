@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -32,6 +33,7 @@ def of_origin(origin: str) -> str | None:
         return None
 
 
+@lru_cache(4)
 def own(settings: Settings) -> frozenset[str]:
     """Return the names and addresses under which the portal itself is asked for."""
     addresses = {str(zone.ipv4.ip) for zone in settings.zones if zone.ipv4}

@@ -51,8 +51,13 @@ def in_language(code: str) -> str:
     rest = parts[2] if spoken else ""
     page = "" if request.method == "POST" and rest == "accept" else rest
     kept = spoken or request.path == "/"  # else it is the provider's answer, which is to be read once
-    query = request.query_string.decode("ascii", "replace") if kept else ""
-    return f"/{code}/{page}" + (f"?{query}" if query else "")
+    asked = query() if kept else ""
+    return f"/{code}/{page}" + (f"?{asked}" if asked else "")
+
+
+def query() -> str:
+    """Return what this page was asked with, or the hole in a page that is made for more than one guest."""
+    return str(g.get("query", request.query_string.decode("ascii", "replace")))
 
 
 def current_code() -> str:

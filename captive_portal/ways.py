@@ -16,17 +16,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Ways:
-    """The plan of each way that is offered; None where it isn't."""
+    """The plan of the one tap, None where it isn't offered, and the names of the other ways that are."""
 
     click: Plan | None
-    voucher: Plan | None
-    sign_in: Plan | None
-    mail: Plan | None
-
-    @property
-    def any(self) -> bool:
-        """Whether there is any way at all."""
-        return any((self.click, self.voucher, self.sign_in, self.mail))
+    others: tuple[str, ...]
 
 
 def known() -> list[Plan]:
@@ -40,16 +33,22 @@ def known() -> list[Plan]:
 
 def plan(way: str) -> Plan | None:
     """Return the plan of one way, where it is offered."""
-    settings = visit.house().settings
-    possible = {plans.SIGN_IN: bool(settings.sign_in.issuer), plans.MAIL: bool(settings.mail.server)}
-    return plans.for_way(known(), way) if possible.get(way, True) else None
+    return plans.for_way(known(), way) if _is_possible(way) else None
 
 
 def offered() -> Ways:
     """Return all ways; codes are asked for only where there are some."""
-    found = {way: plan(way) for way in (plans.CLICK, plans.SIGN_IN, plans.MAIL)}
-    voucher = plan(plans.VOUCHER) if _any_voucher() else None
-    return Ways(found[plans.CLICK], voucher, found[plans.SIGN_IN], found[plans.MAIL])
+    there = known()
+    others = (plans.SIGN_IN, plans.VOUCHER, plans.MAIL)
+    found = [way for way in others if plans.for_way(there, way) and _is_possible(way)]
+    if plans.VOUCHER in found and not _any_voucher():
+        found.remove(plans.VOUCHER)
+    return Ways(plans.for_way(there, plans.CLICK), tuple(found))
+
+
+def _is_possible(way: str) -> bool:
+    settings = visit.house().settings
+    return {plans.SIGN_IN: bool(settings.sign_in.issuer), plans.MAIL: bool(settings.mail.server)}.get(way, True)
 
 
 def _any_voucher() -> bool:

@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, render_template, request
+from flask import Blueprint, request
 from markupsafe import Markup
 
-from captive_portal import guard, visit, ways
+from captive_portal import guard, shared_parts, visit, ways
 from edge_core.web import dates
+from edge_core.web.templating import language
 
 blueprint = Blueprint("welcome", __name__)
 PREFIX = ""
@@ -23,16 +24,21 @@ def home() -> str:
     offered = ways.offered()
     until = offered.click.until(now) if offered.click else None
     opens = offered.click.opens(now) if offered.click else None
-    return render_template(
+    known = {
+        "online": here.online,
+        "on_wifi": here.client.mac is not None,
+        "others": offered.others,
+        "lasts": dates.duration(round(until - now), language()) if until else "",
+        "opens": dates.here(opens) if opens else None,
+        "left": dates.duration(here.grant.remaining(now), language()) if here.grant else "",
+    }
+    return shared_parts.page(
         "welcome/home.html",
+        tuple(known.values()),
+        {"token": guard.token(), "to": guard.return_address(), "seal": request.args.get("s", "")},
         coming=lambda: house.replica.events_from(now, _EVENTS),
         latest=lambda: house.replica.latest_news(_NEWS),
-        ways=offered,
-        lasts=until - now if until else None,
-        opens=dates.here(opens) if opens else None,
-        left=here.grant.remaining(now) if here.grant else 0,
-        to=guard.return_address(),
-        seal=request.args.get("s", ""),
+        **known,
     )
 
 

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
@@ -21,4 +21,4 @@ class Event:
 
     def data(self) -> dict[str, Any]:
         """Return the CloudEvents `data`, ready for JSON."""
-        return {**asdict(self), **{name: tell(getattr(self, name)) for name, tell in self.coarsened.items()}}
+        return {**vars(self), **{name: tell(getattr(self, name)) for name, tell in self.coarsened.items()}}

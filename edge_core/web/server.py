@@ -7,6 +7,7 @@ answer counts as a sign of life, so a process that lives and doesn't serve is st
 
 from __future__ import annotations
 
+import gc
 import socket
 import ssl
 import threading
@@ -44,6 +45,9 @@ _SERVER_ERROR = 500
 
 def post_worker_init(worker: Any) -> None:
     """Start to watch, in a thread of the worker, where systemd asks for signs of life."""
+    # What is loaded by now stays; a collection that walks it all holds every guest up for longer than a page takes.
+    gc.collect()
+    gc.freeze()
     every = notify.interval()
     if every is not None:
         address = worker.sockets[0].getsockname()

@@ -18,7 +18,9 @@ from typing import Any
 from edge_core import clock, control
 from edge_core.settings import Settings, load
 from edge_core.store import database
+from lab.faults.site import until
 from lab.net.zone import LAN6, PROVIDER, Zone
+from lab.nginx import configuration
 from lab.processes import Processes
 
 GATEWAY = "10.77.0.1"
@@ -134,19 +136,33 @@ class Lane:
         self.start_agent(settings)
         return settings
 
-    def as_whole(self, devices: int) -> Settings:
-        """Start the whole product by its own command, with leases for all guests and no grant."""
+    def as_whole(self, devices: int, *, behind_nginx: bool = False) -> Settings:
+        """Start the whole product by its own command, with leases for all guests and no grant.
+
+        With `behind_nginx` guests meet nginx as devices have it, and our own front listens for nobody.
+        """
         settings = self.settings()
         settings.leases_file.parent.mkdir(parents=True, exist_ok=True)
         self.lease(settings, devices)
+        if behind_nginx:
+            settings.source.write_text(settings.source.read_text("utf-8") + 'bind = "127.0.0.1"\n', encoding="utf-8")
         words = [*_PYTHON, "edge_core.cli", "run", "gateway", "--config", str(settings.source)]
         self.processes.start("whole", words, place="gateway")
+        if behind_nginx:
+            self._start_nginx(settings)
         end = time.monotonic() + 60
         while not control.ask(settings.agent_socket, {"op": "status"}) or not self._portal_answers():
             if time.monotonic() > end:
                 raise RuntimeError(f"the gateway of {self.name} does not start; see {self.processes.log('whole')}")
             time.sleep(0.2)
         return settings
+
+    def _start_nginx(self, settings: Settings) -> None:
+        until(settings.portal_socket.exists, 60, "the portal's socket")  # guests' addresses are set up by then
+        file = self.folder / "nginx.conf"
+        text = configuration(settings.run_dir, f"{GATEWAY}/16", parvis_portal={"hostname": settings.portal.hostname})
+        file.write_text(text, encoding="utf-8")
+        self.processes.start("front", ["nginx", "-c", str(file), "-g", "daemon off;"], place="gateway")
 
     def introduce(self, devices: int) -> None:
         """Let gateway and guests know each other: broadcasts of a thousand to a thousand measure nothing."""

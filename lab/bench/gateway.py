@@ -181,11 +181,11 @@ def _rates(folder: Path) -> list[Figure]:
 def _logins(folder: Path) -> list[Figure]:
     """Let guests log in to the whole product in turn and all at once, and probe as fast as they are answered."""
     with opened("whole", folder, _STORM + 400) as lane:
-        lane.as_whole(_STORM + 400)
+        lane.as_whole(_STORM + 400, behind_nginx=True)
         lane.introduce(_STORM + 400)
         lane.processes.start("answer", [*_PYTHON, "lab.bench.storm", "answer"], place="internet")
         time.sleep(1)
-        gateway = psutil.Process(lane.processes.running["whole"].pid)
+        gateway = [psutil.Process(lane.processes.running[name].pid) for name in ("whole", "front")]
         probes, probing = _storm(lane, gateway, "redirects", 0, 300, 4, 64)
         turn, turning = _storm(lane, gateway, "logins", 0, 100, 1)
         storm, storming = _storm(lane, gateway, "logins", 400, _STORM, _STORM)
@@ -214,10 +214,10 @@ def _each(seconds: float, count: int) -> float:
     return round(1000 * seconds / max(1, count), 2)
 
 
-def _storm(lane: Lane, gateway: psutil.Process, *words: object) -> tuple[dict[str, Any], float]:
+def _storm(lane: Lane, gateway: list[psutil.Process], *words: object) -> tuple[dict[str, Any], float]:
     """Have guests do something; return what they tell, and the processor seconds that the gateway's programs took."""
-    before = cpu.seconds(gateway)
-    return lane.storm(*words), cpu.seconds(gateway) - before
+    before = sum(map(cpu.seconds, gateway))
+    return lane.storm(*words), sum(map(cpu.seconds, gateway)) - before
 
 
 def _p(values: Sequence[float], part: float) -> float:

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: EUPL-1.2
 """A portal as a device serves it, behind the role's own nginx, and an nginx with the same bytes as files."""
 
-import os
 import random
 import socket
 import time
@@ -12,17 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment
-
 from captive_portal import seal
 from edge_core.settings import Settings, load
 from edge_core.store import database, grants, vouchers
+from lab.nginx import configuration, user
 from lab.processes import Processes
 from sync.downlink import content_db
 from sync.publish import source
 
 _ROOT = Path(__file__).parents[2]
-_FRONT = _ROOT / "ansible/roles/portal/templates/etc/parvis/nginx.conf.j2"
 _COMPANIES = 10_000
 _SYLLABLES = (
     "ar bo ca du el fi gra ho im jo ka lu mo na or pi que ro sa ti um va xe yo zan tel mar ber lin cor pic gal est oli"
@@ -91,16 +88,11 @@ def stage(folder: Path) -> Iterator[Stage]:
         ]
         processes.start("portal", [*words, "--bind", f"unix:{nginx}/portal.sock"], env=environment)
         for name in ("front", "files"):
-            processes.start(name, ["nginx", "-c", str(nginx / f"{name}.conf"), "-g", f"daemon off; {_user()}"])
+            processes.start(name, ["nginx", "-c", str(nginx / f"{name}.conf"), "-g", "daemon off;"])
         address = "http://127.0.0.1:{}".format
         made = Stage(settings, address(front), address(files), folder)
         _await(made.front + "/fr/")
         yield made
-
-
-def _user() -> str:
-    """Have nginx's worker stay who we are: the folder is ours alone."""
-    return "user root;" if os.geteuid() == 0 else ""
 
 
 def _free_port() -> int:
@@ -146,21 +138,14 @@ def _fill(settings: Settings) -> None:
 
 def _front(folder: Path, port: int) -> str:
     """Return the role's own configuration, moved into `folder`, with room for a machine that plays all guests."""
-    environment = Environment(autoescape=False)  # noqa: S701 - a configuration file, not a page
-    environment.filters["split"] = lambda text, separator: text.split(separator)
-    text = environment.from_string(_FRONT.read_text(encoding="utf-8")).render(
-        ansible_managed="", parvis_lan={"ipv4": "127.0.0.1/8"}, portal_certificate="", portal_connections=2000,
-        portal_rate=1_000_000,
-    )  # fmt: skip
-    text = text.replace("/run/parvis-front", str(folder)).replace("/run/parvis-portal", str(folder))
-    text = text.replace("/run/parvis-told", str(folder))
-    return text.replace("127.0.0.1:8080 ", f"127.0.0.1:{port} ")
+    return configuration(folder, "127.0.0.1/8", port=port, portal_connections=2000, portal_rate=1_000_000)
 
 
 def _files(folder: Path, root: Path, port: int) -> str:
     temporary = "".join(f"{kind}_temp_path {folder}/files-{kind}; " for kind in ("proxy", "fastcgi", "uwsgi", "scgi"))
     return (
-        f"worker_processes 1; pid {folder}/files.pid; error_log stderr warn; events {{ worker_connections 2048; }}\n"
+        f"{user()}worker_processes 1; pid {folder}/files.pid; error_log stderr warn;\n"
+        f"events {{ worker_connections 2048; }}\n"
         f"http {{ access_log off; {temporary} client_body_temp_path {folder}/files-body; default_type text/html;\n"
         f"gzip_static on; server {{ listen 127.0.0.1:{port}; root {root}; }} }}\n"
     )

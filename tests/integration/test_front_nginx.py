@@ -1,19 +1,18 @@
 # SPDX-License-Identifier: EUPL-1.2
 """The front on devices: nginx with the role's own configuration answers what isn't HTTP as the front of ours does."""
 
-import os
 import shutil
 import socket
 import subprocess
 import time
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
-from jinja2 import Environment
+
+from captive_portal import turned_away
+from lab.nginx import configuration, variables_of_role
 
 NGINX = shutil.which("nginx", path="/usr/sbin:/usr/bin")
-TEMPLATE = Path(__file__).parents[2] / "ansible/roles/portal/templates/etc/parvis/nginx.conf.j2"
 pytestmark = [
     pytest.mark.integration,
     pytest.mark.skipif(NGINX is None, reason="nginx is not installed: apt install nginx-light"),
@@ -26,17 +25,10 @@ def nginx(folder):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         number = free.getsockname()[1]
-    environment = Environment(autoescape=False)  # noqa: S701  a configuration file, not a page
-    environment.filters["split"] = lambda text, separator: text.split(separator)
-    text = environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
-        parvis_lan={"ipv4": "127.0.0.1/8"}, parvis_portal={"hostname": "portail.example.net"}, portal_certificate="",
-        portal_connections=64, portal_rate=1000,
-    )  # fmt: skip
-    for name in ("front", "portal", "told"):
-        text = text.replace(f"/run/parvis-{name}", str(folder))
-    text = text.replace("flush=1s", "flush=50ms")
-    user = "user root;\n" if os.geteuid() == 0 else ""
-    (folder / "nginx.conf").write_text(user + text.replace("127.0.0.1:8080 ", f"127.0.0.1:{number} "))
+    text = configuration(
+        folder, "127.0.0.1/8", port=number, parvis_portal={"hostname": "portail.example.net"}, portal_rate=1000
+    )
+    (folder / "nginx.conf").write_text(text.replace("flush=1s", "flush=50ms"))
     with (folder / "log").open("wb") as log:
         words = [NGINX, "-c", str(folder / "nginx.conf"), "-e", "stderr", "-g", "daemon off;"]
         process = subprocess.Popen(words, stdout=log, stderr=log)
@@ -91,6 +83,22 @@ def test_what_is_not_http_is_led_to_the_portal(port, data):
     assert b"\r\nLocation: http://portail.example.net/" in head
     assert b"\r\nCache-Control: no-store" in head
     assert len(body) < 1000
+
+
+def test_a_detector_is_led_to_the_portal_without_asking_it(port):
+    """The portal is away here. Whoever may want to return to where they were is left to it."""
+    for host in variables_of_role()["portal_detectors"]:
+        head = ask(port, f"GET /generate_204?x HTTP/1.1\r\nHost: {host.upper()}\r\n\r\n".encode())
+        assert head.startswith(b"HTTP/1.1 302 "), head
+        assert b"\r\nLocation: http://portail.example.net/\r\n" in head
+        assert b"\r\nCache-Control: no-store" in head
+    assert ask(port, b"GET / HTTP/1.1\r\nHost: site.example\r\n\r\n").startswith(b"HTTP/1.1 503 ")
+
+
+def test_nginx_knows_the_same_detectors_as_the_portal():
+    """Less the one whose page is read afterwards: to that one people return."""
+    known = set(turned_away.DETECTORS) - {"detectportal.firefox.com"}
+    assert set(variables_of_role()["portal_detectors"]) == known
 
 
 def test_without_the_portal_a_page_says_so(port):
