@@ -13,7 +13,7 @@ from edge_core.store import ways
 blueprint = Blueprint("companies", __name__)
 PREFIX = "/<lang:lang>/companies"
 _PAGE = 60
-_FOUND = 24  # whoever doesn't see it among these asks otherwise
+_FOUND, _AT_A_LETTER = 24, 12  # whoever doesn't see it among these asks otherwise, or types on
 _LONGEST_QUESTION = 80
 _LAST_PAGE = 1000
 _TOLD = 6
@@ -22,23 +22,23 @@ _TOLD = 6
 @blueprint.get("")
 def index() -> str:
     """List companies by name, a page at a time, or those that match what is asked."""
-    return render_template("companies/index.html", **_asked())
+    return render_template("companies/index.html", **_asked(_FOUND))
 
 
 @blueprint.get("/answers")
 def answers() -> str:
     """Return the list alone, for the page that asks at each letter."""
-    return render_template("companies/answers.html", **_asked())
+    return render_template("companies/answers.html", **_asked(_AT_A_LETTER))
 
 
-def _asked() -> dict[str, Any]:
+def _asked(most: int) -> dict[str, Any]:
     replica = visit.house().replica
     asked = " ".join(request.args.get("q", "")[:_LONGEST_QUESTION].replace("\0", " ").split())
     page = max(1, min(request.args.get("page", 1, type=int), _LAST_PAGE))
     if asked:
-        found = replica.search(asked, ["companies"], _FOUND)
+        found = replica.search(asked, ["companies"], most + 1)
         counted.tell_found(found=bool(found))
-        return {"companies": found, "asked": asked, "total": 0, "page": 1, "more": False}
+        return {"companies": found[:most], "asked": asked, "beyond": len(found) > most, "page": 1, "more": False}
     found, total = replica.list("companies", limit=_PAGE, offset=(page - 1) * _PAGE), replica.count("companies")
     return {"companies": found, "asked": "", "total": total, "page": page, "more": page * _PAGE < total}
 

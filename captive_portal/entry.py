@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from flask import redirect, request, url_for
 
-from captive_portal import guard, hosts, visit
+from captive_portal import guard, hosts, turns, visit
 from edge_core import control, legal, logs
 from edge_core.store import grants
 
@@ -41,7 +41,8 @@ def grant(plan: str, seconds: float, limits: Limits, holder: Holder | None) -> G
     def accept(store: sqlite3.Connection) -> Grant:
         return grants.accept(store, mac, plan, max(1, int(seconds)), now, limits=limits, holder=holder, zone=zone)
 
-    made = house.together.write(house.edge(), accept)  # a crowd that joins at once waits for few flushes
+    with turns.aside():
+        made = house.together.write(house.edge(), accept)  # a crowd that joins at once waits for few flushes
     _log.info("access_granted", session=made.session, plan=made.plan)
     return made
 
@@ -64,7 +65,8 @@ def require_pre_grant() -> None:
 def told() -> bool:
     """Have the agent bring the kernel in line; True when it is. Without enforcement nobody has to be told."""
     settings = visit.house().settings
-    return settings.enforcement.mode == "none" or control.nudge(settings.agent_socket)
+    with turns.aside():
+        return settings.enforcement.mode == "none" or control.nudge(settings.agent_socket)
 
 
 def go(path: str) -> Response:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, abort, render_template, request, url_for
 
-from captive_portal import access, entry, guard, hosts, letters, plans, visit, ways
+from captive_portal import access, entry, guard, hosts, letters, plans, turns, visit, ways
 from edge_core import logs
 from edge_core.i18n import N_
 from edge_core.store.grants import Holder
@@ -98,7 +98,8 @@ def _post(address: str, mailbox: str) -> None:
             "If you did not ask for it, do nothing.\n"
         )
     )
-    letters.send(house.settings.mail, address, subject, text % words, house.now())
+    with turns.aside():
+        letters.send(house.settings.mail, address, subject, text % words, house.now())
 
 
 def _home() -> str:

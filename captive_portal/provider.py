@@ -20,6 +20,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 from urllib3.exceptions import HTTPError
 
+from captive_portal import turns
 from edge_core import clock, logs
 from edge_core.errors import ParvisError
 
@@ -133,14 +134,15 @@ class Provider:
     @contextmanager
     def _asking(self) -> Iterator[None]:
         """Hold one of the places of those who wait for the provider. Raises ProviderError where there is none."""
-        if not self._places.acquire(timeout=_PATIENCE):
-            raise ProviderError("Many wait for the provider already.", away=True)
-        try:
-            if clock.monotonic() < self._away_until:
-                raise ProviderError("The provider was out of reach a moment ago.", away=True)
-            yield
-        finally:
-            self._places.release()
+        with turns.aside():
+            if not self._places.acquire(timeout=_PATIENCE):
+                raise ProviderError("Many wait for the provider already.", away=True)
+            try:
+                if clock.monotonic() < self._away_until:
+                    raise ProviderError("The provider was out of reach a moment ago.", away=True)
+                yield
+            finally:
+                self._places.release()
 
     def _away(self, error: Exception) -> ProviderError:
         self._away_until = clock.monotonic() + _AWAY_SECONDS

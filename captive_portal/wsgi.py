@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import os
 
-from captive_portal import front
+from captive_portal import front, turns
 from captive_portal.app import create_app
 from edge_core import logs, settings
 
 logs.configure("portal")
 app = create_app(settings.load(os.environ.get("PARVIS_CONFIG", "/etc/parvis/parvis.toml")))
-app.wsgi_app = front.behind(app.wsgi_app)  # type: ignore[method-assign, assignment]  # so Flask means it
+app.wsgi_app = turns.taking(front.behind(app.wsgi_app))  # type: ignore[method-assign, assignment]  # so Flask means it

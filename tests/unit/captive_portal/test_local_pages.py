@@ -59,6 +59,21 @@ def test_one_device_with_many_addresses_is_one_asker(app, visiting, neighbours, 
     assert json.loads(row[0])["data"]["words"] == []
 
 
+def test_more_than_is_shown_is_said(phone, settings, clock):
+    """A count is never of what fits: at a letter twelve of thirty, by form twenty-four, and of twelve all."""
+    content_db.load(settings.content_db, {"companies": [_numbered(number) for number in range(30)]}, 8, clock.now)
+    letter, form = phone.get("/fr/companies/answers?q=galet").text, phone.get("/fr/companies?q=galet").text
+    assert (letter.count("<li>"), "Plus de 12 entreprises pour « galet »" in letter) == (12, True)
+    assert "Plus de 24 entreprises pour « galet »" in form
+    content_db.load(settings.content_db, {"companies": [_numbered(number) for number in range(12)]}, 9, clock.now)
+    assert "12 entreprises pour « galet »" in phone.get("/fr/companies/answers?q=galet").text
+    assert "Plus de" not in phone.get("/fr/companies/answers?q=galet").text
+
+
+def _numbered(number):
+    return {"id": f"galet-{number}", "name": f"Galet fictif {number}", "activity": {"fr": "Exemple"}}
+
+
 def test_the_answers_alone_are_no_page(phone):
     """What the script asks for at each letter is a list, with nothing around it."""
     answer = phone.get("/fr/companies/answers?q=pix")
