@@ -58,7 +58,7 @@ class Recorder:
         self._state = legal.IDLE
         self._absence: dict[str, Any] | None = None
         self._due = self._tick_due = 0.0
-        self._stopping = False
+        self._stopping = self._is_kept = False
         self.overflows = self.rows = self.bytes = 0
 
     def run(self) -> None:
@@ -92,22 +92,28 @@ class Recorder:
             self._close()
         if not self._chunk.rows and not self._chunk.gaps and not self._unrecorded:
             return
-        self._tell_people()
         try:
-            if self._segment is None:
-                self._segment = legal_vault.Segment(self._folder, legal_vault.day_of(self._chunk.began), self._key)
-                self._told.clear()
-                self._tell_people()
-            if self._unrecorded:
-                self._chunk.gaps.append({"from": self._since, "until": now, "events": self._unrecorded})
-            self.bytes += self._segment.append(self._chunk.pack(self._segment.number))
+            self._seal(now)
         except OSError as error:
             self._refused(error, now)
             return
         self.rows += self._chunk.rows
         self._told.update(self._chunk.people)
+        if len(self._people) > _MOST_PEOPLE:
+            self._people.clear()
         self._chunk, self._unrecorded, self._since = Chunk(now), 0, 0.0
         self._change(legal.RECORDING)
+
+    def _seal(self, now: float) -> None:
+        """Bring the open chunk to the disk, with whose its grants are, once in each file. Raises OSError."""
+        if self._segment is None:
+            self._segment = legal_vault.Segment(self._folder, legal_vault.day_of(self._chunk.began), self._key)
+            self._told.clear()
+        chunk = self._chunk
+        chunk.people = {grant: who for grant, who in self._people.items() if grant not in self._told}
+        missing = [{"from": self._since, "until": now, "events": self._unrecorded}] if self._unrecorded else []
+        # Beside the chunk's own: this is tried again until the disk takes it, and the gap grows meanwhile.
+        self.bytes += self._segment.append(chunk.pack(self._segment.number, missing))
 
     def _tick(self, now: float) -> None:
         wanted = legal.is_wanted(self._settings, now)
@@ -168,12 +174,6 @@ class Recorder:
             self._store = None
             _log.warning("grants_unread", reason=str(error))
 
-    def _tell_people(self) -> None:
-        """Say whose the grants of this chunk are, once in each file."""
-        self._chunk.people = {grant: who for grant, who in self._people.items() if grant not in self._told}
-        if len(self._people) > _MOST_PEOPLE:
-            self._people.clear()
-
     def _refused(self, error: OSError, now: float) -> None:
         if self._state != legal.FULL:
             _log.error("legal_record_refused", reason=str(error), policy=self._settings.legal.when_full)
@@ -181,9 +181,16 @@ class Recorder:
         self._change(legal.FULL)
 
     def _shred(self, now: float) -> None:
-        for day in legal_vault.shred(self._folder, datetime.fromtimestamp(now, UTC).date()):
-            legal_vault.log(self._folder, {"at": now, "destroyed": day})
-            _log.info("legal_day_destroyed", day=day)
+        """Destroy what is due; a disk that refuses is asked again at each tick, and told of once."""
+        try:
+            for day in legal_vault.shred(self._folder, datetime.fromtimestamp(now, UTC).date()):
+                _log.info("legal_day_destroyed", day=day)
+                legal_vault.log(self._folder, {"at": now, "destroyed": day})
+            self._is_kept = False
+        except OSError as error:
+            if not self._is_kept:
+                _log.error("legal_day_not_destroyed", reason=str(error))
+            self._is_kept = True
 
     def _note_absence(self) -> None:
         """Keep in mind, to be recorded first, that nothing was since the last sign of life."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from gateway_agent.nft_ruleset import GRANT_MASK
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 OPENED, ENDED, FOUND = 1, 2, 3
 """Kinds of rows; FOUND was open already when the recorder began."""
@@ -157,14 +157,14 @@ class Chunk:
         """Tell whether another row might not fit."""
         return len(self._addresses) >= _MOST_ADDRESSES - 1
 
-    def pack(self, number: int) -> bytes:
-        """Return the chunk as bytes, not yet sealed."""
+    def pack(self, number: int, missing: Iterable[dict[str, Any]] = ()) -> bytes:
+        """Return the chunk as bytes, not yet sealed, with gaps that are known only now."""
         head = {
             "n": number,
             "began": self.began,
             "rows": self.rows,
             "people": self.people,
-            "gaps": self.gaps,
+            "gaps": [*self.gaps, *missing],
             "addresses": [address.hex() for address in self._addresses],
         }
         return json.dumps(head, separators=(",", ":")).encode() + b"\n" + bytes(self._bytes)

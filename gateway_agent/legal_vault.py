@@ -57,23 +57,24 @@ class Segment:
     """One file of one day, being written."""
 
     def __init__(self, folder: Path, day: str, reader: PublicKey) -> None:
-        """Create it with its wrapped key. Raises OSError."""
+        """Create it with its wrapped key. Raises OSError; then nothing of it is left."""
         self.day = day
         self._box = SecretBox(secrets.token_bytes(SecretBox.KEY_SIZE))
         self._number = 0
         self._packer = zstandard.ZstdCompressor(level=3)
         place = folder / day
         place.mkdir(parents=True, exist_ok=True, mode=0o2770)
+        _require_room(place)
         name = secrets.token_hex(8)
-        wrapped = SealedBox(reader).encrypt(bytes(self._box))
-        _write_through(place / f"{name}.key", wrapped)
-        self._file = os.open(place / f"{name}.rows", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o640)
+        key, rows = place / f"{name}.key", place / f"{name}.rows"
         try:
-            os.write(self._file, MAGIC)
-            os.fsync(self._file)
+            _write_through(key, SealedBox(reader).encrypt(bytes(self._box)))
+            _write_through(rows, MAGIC)
             durable.settle(place)
+            self._file = os.open(rows, os.O_WRONLY)
         except OSError:
-            os.close(self._file)
+            key.unlink(missing_ok=True)
+            rows.unlink(missing_ok=True)
             raise
 
     @property
@@ -83,9 +84,7 @@ class Segment:
 
     def append(self, plain: bytes) -> int:
         """Seal a chunk and bring it to the disk; return its bytes there. Raises OSError; then nothing was added."""
-        status = os.statvfs(self._file)
-        if status.f_bavail * status.f_frsize < RESERVE:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        _require_room(self._file)
         sealed = bytes(self._box.encrypt(self._packer.compress(plain)))
         before = os.lseek(self._file, 0, os.SEEK_END)
         whole = memoryview(_LENGTH.pack(len(sealed)) + sealed)
@@ -164,6 +163,12 @@ def log(folder: Path, entry: dict[str, object]) -> None:
         file.write(json.dumps(entry, ensure_ascii=False) + "\n")
         file.flush()
         os.fsync(file.fileno())
+
+
+def _require_room(place: int | Path) -> None:
+    status = os.statvfs(place)
+    if status.f_bavail * status.f_frsize < RESERVE:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def _overwrite(path: Path) -> None:

@@ -5,6 +5,7 @@ import csv
 import json
 import tarfile
 from datetime import date
+from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
@@ -14,7 +15,7 @@ from nacl.public import PrivateKey
 from edge_core import csv_cells, legal
 from edge_core.errors import ConfigurationError, ParvisError, StoreError
 from edge_core.settings import load
-from gateway_agent import legal_export, legal_vault
+from gateway_agent import legal_export, legal_recorder, legal_vault
 from gateway_agent.legal_commands import legal as command
 from gateway_agent.legal_rows import ENDED, FOUND, OPENED, Chunk, Connection, Reader, unpack
 
@@ -147,6 +148,61 @@ def test_what_a_power_cut_left_half_costs_the_last_chunk_alone(settings, key):
     torn = bytearray(data)
     torn[-1] ^= 1
     assert legal_vault.unseal(wrapped.read_bytes(), bytes(torn), key) == ([], 1)
+
+
+def test_a_disk_without_room_is_left_without_empty_files(settings, key, monkeypatch):
+    """It is tried again every two seconds, for days perhaps: no try leaves anything behind."""
+    folder = legal.folder(settings)
+    with monkeypatch.context() as patch:
+        patch.setattr(legal_vault, "RESERVE", 1 << 62)
+        with pytest.raises(OSError, match="No space"):
+            legal_vault.Segment(folder, DAY, key.public_key)
+    with monkeypatch.context() as patch:
+        patch.setattr(legal_vault.durable, "settle", _full)
+        with pytest.raises(OSError, match="full"):
+            legal_vault.Segment(folder, DAY, key.public_key)
+    assert list((folder / DAY).iterdir()) == []
+
+
+def _full(*_):
+    raise OSError(28, "full")
+
+
+def test_a_gap_is_recorded_once_however_often_the_disk_refused(settings, key, monkeypatch):
+    """With the people of the connections that waited, also where there are more than are kept in mind."""
+    monkeypatch.setattr(legal_recorder.netlink, "Socket", lambda _family: SimpleNamespace(subscribe=lambda *_, **__: 0))
+    monkeypatch.setattr(legal_recorder, "_MOST_PEOPLE", 0)
+    settings.run_dir.mkdir(parents=True, exist_ok=True)
+    recorder = legal_recorder.Recorder(settings)
+    recorder._state, recorder._chunk = legal.RECORDING, Chunk(NOW)
+    recorder._people[7] = ("0191d2c1-0b10-7d02-8f11-5a6b7c8d9e0f", MAC)
+    recorder._add(OPENED, NOW, FLOW)
+    with monkeypatch.context() as patch:
+        patch.setattr(legal_vault.Segment, "append", _full)
+        recorder.flush(NOW + 2)
+        recorder._unrecorded, recorder._since = 3, NOW + 3
+        recorder.flush(NOW + 4)
+        recorder._unrecorded = 5
+        recorder.flush(NOW + 6)
+    recorder.flush(NOW + 8)
+    (rows,) = (legal.folder(settings) / DAY).glob("*.rows")
+    (chunk,), bad = legal_vault.unseal(rows.with_suffix(".key").read_bytes(), rows.read_bytes(), key)
+    head, found = unpack(chunk)
+    assert (bad, len(found)) == (0, 1)
+    assert head["gaps"] == [{"from": NOW + 3, "until": NOW + 8, "events": 5}]
+    assert head["people"]["7"][1] == MAC
+
+
+def test_a_day_that_the_disk_does_not_let_go_stops_no_recording(settings, key, monkeypatch):
+    """It is told, and tried again at the next tick."""
+    monkeypatch.setattr(legal_recorder.netlink, "Socket", lambda _family: SimpleNamespace(subscribe=lambda *_, **__: 0))
+    recorder = legal_recorder.Recorder(settings)
+    write(settings, key, day="2028-05-16")
+    with monkeypatch.context() as patch:
+        patch.setattr(legal_vault.durable, "settle", _full)
+        recorder._shred(NOW)
+    recorder._shred(NOW)
+    assert legal_vault.days(legal.folder(settings)) == []
 
 
 def test_an_injunction_has_an_end(tmp_path, key):
