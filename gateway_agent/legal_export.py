@@ -86,23 +86,27 @@ def read(path: Path, key: PrivateKey, by: str) -> Opened:
     """Check and open an export; `by` is the device's public signing key, known from elsewhere. Raises ParvisError."""
     parts = _members(path)
     manifest = _checked(path, parts, by)
-    rows: list[Row] = []
-    people: dict[tuple[str, int], tuple[str, str]] = {}
-    gaps, bad, owners = [], 0, []
-    for name in sorted(name for name in parts if name.endswith(".rows")):
+    files: list[list[tuple[dict[str, Any], list[Row]]]] = []
+    bad = 0
+    for name in (name for name in parts if name.endswith(".rows")):
         try:
             chunks, broken = legal_vault.unseal(parts[name.removesuffix(".rows") + ".key"], parts[name], key)
         except (KeyError, ValueError) as error:
             raise ParvisError(f"{path}: {name} can't be opened: {error}.", remedy="Is it the right key?") from error
         bad += broken
-        for plain in chunks:
-            head, found = unpack(plain)
-            people |= {(name, int(grant)): tuple(who) for grant, who in head["people"].items()}
-            gaps += head["gaps"]
-            rows += found
-            owners += [name] * len(found)
-    whose = [people.get((name, row.connection.grant), ("", "")) for name, row in zip(owners, rows, strict=True)]
-    return Opened(manifest, list(_joined(zip(rows, whose, strict=True))), gaps, bad)
+        files.append([unpack(plain) for plain in chunks])
+    # A recorder that was started again goes on in another file, whose name says nothing of when.
+    files.sort(key=lambda file: float(file[0][0]["began"]) if file else 0.0)
+    gaps = [gap for file in files for head, _ in file for gap in head["gaps"]]
+    return Opened(manifest, list(_joined(pair for file in files for pair in _owned(file))), gaps, bad)
+
+
+def _owned(file: list[tuple[dict[str, Any], list[Row]]]) -> Iterator[tuple[Row, tuple[str, str]]]:
+    """Yield a file's rows, each with whose it is: that stands in one of the file's heads."""
+    people = {int(grant): (who[0], who[1]) for head, _ in file for grant, who in head["people"].items()}
+    for _, rows in file:
+        for row in rows:
+            yield row, people.get(row.connection.grant, ("", ""))
 
 
 def _joined(rows: Iterable[tuple[Row, tuple[str, str]]]) -> Iterator[dict[str, Any]]:

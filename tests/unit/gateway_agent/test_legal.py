@@ -47,9 +47,9 @@ def settings(tmp_path, key):
     return settings_of(tmp_path)
 
 
-def write(settings, key, day=DAY, rows=((OPENED, NOW, FLOW), (ENDED, NOW + 12.34, FLOW)), gaps=()):
+def write(settings, key, day=DAY, rows=((OPENED, NOW, FLOW), (ENDED, NOW + 12.34, FLOW)), gaps=(), began=NOW):
     segment = legal_vault.Segment(legal.folder(settings), day, key.public_key)
-    chunk = Chunk(NOW)
+    chunk = Chunk(began)
     chunk.people[7] = ("0191d2c1-0b10-7d02-8f11-5a6b7c8d9e0f", MAC)
     chunk.gaps += gaps
     for row in rows:
@@ -259,6 +259,18 @@ def test_a_connection_open_from_before_has_no_start(settings, key, tmp_path):
     by = legal_export.signer(settings).verify_key.encode(HexEncoder).decode()
     (row,) = legal_export.read(tmp_path / "x.tar", key, by).connections
     assert (row["start"], row["end"]) == (None, NOW + 1)
+
+
+def test_a_connection_outlives_a_restart_of_the_recorder(settings, key, tmp_path, monkeypatch):
+    """Its end is in another file of the day, whose name comes first by chance: it is one connection all the same."""
+    names = iter("ba")
+    monkeypatch.setattr(legal_vault.secrets, "token_hex", lambda _count: next(names))
+    write(settings, key, rows=[(OPENED, NOW, FLOW)])
+    write(settings, key, rows=[(ENDED, NOW + 12, FLOW)], began=NOW + 10)
+    legal_export.export(settings, [DAY], "PV 12/2030", tmp_path / "out.tar", NOW)
+    by = legal_export.signer(settings).verify_key.encode(HexEncoder).decode()
+    (one,) = legal_export.read(tmp_path / "out.tar", key, by).connections
+    assert (one["start"], one["end"], one["terminal"]) == (NOW, pytest.approx(NOW + 12), MAC)
 
 
 def test_an_end_that_the_kernel_tells_twice_is_one_end(settings, key, tmp_path):
