@@ -67,6 +67,8 @@ table inet parvis {{
  counter spoofed {{ }}
  # New connections of a device without a grant to the gateway itself: the portal's.
  set portal_rate {{ type ether_addr; flags dynamic,timeout; timeout 1m; size {size}; }}
+ # What a device holds open there, whatever addresses it has: the front knows it by address alone.
+ set portal_open {{ type ether_addr; flags dynamic; size {size}; }}
  counter blocked_dropped {{ }}
  counter flood_dropped {{ }}
 
@@ -140,6 +142,8 @@ table inet parvis {{
   # Before "established": a tunnel through DNS keeps one flow. Local flows carry no mark, the MAC tells the grant.
   meta l4proto {{ tcp, udp }} th dport 53 {stranger} jump dns_before_grant
   ct state established,related accept
+  tcp dport {{ {doors} }} ct state new add @portal_open {{ ether saddr ct count over 128 }}\
+ counter name flood_dropped drop
   udp dport {{ 53, 67 }} accept
   ip daddr {own4} tcp dport {{ {doors} }} accept
   icmp type echo-request accept

@@ -105,6 +105,21 @@ def attack(zone, guest, kind, seconds=SECONDS, seed=7):
     return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
+def test_one_device_holds_few_connections_open_at_a_time(zone, bystander):
+    """Four hundred at once, which no rate forbids: what is beyond its share is dropped, and others meet the portal."""
+    guest = zone.guest().join()
+    before = zone.status()["refused"]["flood_dropped"]
+    with inside(guest.name):
+        held = [socket.socket() for _ in range(400)]
+    for each in held:
+        each.setblocking(False)
+        each.connect_ex((zone.V4, 80))
+    until(lambda: zone.status()["refused"]["flood_dropped"] > before)
+    assert fetch(zone, bystander, "/fr/")[0] == 200
+    for each in held:
+        each.close()
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_guest_with_a_grant_notices_nothing(zone, steady, bystander, kind):
     """Its stream goes on without a gap, another guest meets the portal, every process lives, and it is counted."""
