@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: EUPL-1.2
 """Keeps the time that sessions have left when somebody sets the wall clock: a Pi boots in the past until NTP answers.
 
-Grants say when they end by the wall clock. What a guest was given is a length of time, which the device's own running
-clock measures: when the two part, the grants are moved by as much. After a reboot with a clock that is behind where it
-was, they go on where they were.
+Grants say when they end by the wall clock, and so do the leases that the other gateway of a pair told. What a guest was
+given is a length of time, which the device's own running clock measures: when the two clocks part, grants and leases
+are moved by as much. After a reboot with a clock that is behind where it was, they go on where they were.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from edge_core import clock, logs
 from edge_core.errors import StoreError
-from edge_core.store import followed
+from edge_core.store import followed, site_leases
 from edge_core.store.database import write
 
 if TYPE_CHECKING:
@@ -76,14 +76,18 @@ class Timekeeper:
 
     def _write(self, moved: float, fresh: Note) -> int:
         with write(self._store) as store:
-            # Only grants that were known before: one made since ends by the clock as it is now.
-            count = followed.shift(store, moved, self._known) if moved else 0
+            # Only what was known before: what came since ends by the clock as it is now.
+            grant, change = self._known
+            count = followed.shift(store, moved, grant) if moved else 0
+            if moved:
+                site_leases.shift(store, moved, change)
             store.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", [_KEY, json.dumps(fresh)])
         return count
 
-    def _newest(self) -> int:
+    def _newest(self) -> tuple[int, int]:
+        """Return the newest grant's id, and the number of the last change of the leases that were told."""
         row = self._store.execute("SELECT coalesce(max(id), 0) FROM grants").fetchone()
-        return int(row[0])
+        return int(row[0]), site_leases.newest(self._store)
 
 
 def _read(store: sqlite3.Connection) -> Note | None:

@@ -51,6 +51,14 @@ def all_of(connection: sqlite3.Connection) -> list[Lease]:
     return [Lease(mac, IPv4Address(address), ends_at) for mac, address, ends_at in rows]
 
 
+def shift(connection: sqlite3.Connection, seconds: float, up_to: int) -> None:
+    """Move those of changes up to `up_to` by `seconds`, inside the caller's transaction: our clock was set."""
+    connection.execute(
+        "UPDATE site_leases SET ends_at = ends_at + ?, change = ? WHERE change <= ?",
+        [seconds, newest(connection) + 1, up_to],
+    )
+
+
 def tidy(connection: sqlite3.Connection, now: float) -> None:
     """Forget, inside the caller's transaction, those that are over."""
     connection.execute("DELETE FROM site_leases WHERE ends_at < ? AND change < ?", [now, newest(connection)])

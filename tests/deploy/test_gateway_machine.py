@@ -170,6 +170,20 @@ def test_a_guest_cannot_speak_for_another(site):
     assert json.loads(answer["text"])["captive"] is False  # still the guest that is online, not an unknown one
 
 
+def test_the_front_tells_of_its_own_pages_and_nothing_of_it_stays(site):
+    """nginx writes into a file in memory that it and the portal alone may open; the portal reads it and empties it."""
+    file = "/run/parvis-told/front.log"
+    assert site.box.out(f"stat -c '%U %G %a' {file}").split() == ["parvis-portal", "parvis-front", "660"]
+    assert site.box.out(f"stat -f -c %T {file}").strip() == "tmpfs"
+    before, end = site.box.out(f"stat -c %y {file}"), time.monotonic() + PAUSE
+    while site.box.out(f"stat -c %y {file}") == before:
+        site.guest.ask("fetch", url="https://portal.example.net/fr/news")
+        assert time.monotonic() < end, "nginx told of nothing"
+    while site.box.out(f"stat -c %s {file}").strip() != "0":
+        assert time.monotonic() < end, "the portal read nothing"
+        time.sleep(0.5)
+
+
 def test_the_portal_restarts_without_refusing_anybody(site, record):
     """systemd holds the socket and the front holds the guests: a restart is a pause, never an error."""
     site.box.run("systemd-run --collect --on-active=1 systemctl restart parvis-portal.service")

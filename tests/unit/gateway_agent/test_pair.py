@@ -13,6 +13,7 @@ from edge_core.store import database, site_leases
 from gateway_agent import keepalived
 from gateway_agent.leases import Known, join, reservations
 from gateway_agent.standing import Fitness
+from gateway_agent.timekeeping import Timekeeper
 
 NOW = 1_800_000_000.0
 ONE, TWO = IPv4Address("10.77.1.1"), IPv4Address("10.77.1.2")
@@ -165,6 +166,27 @@ def test_what_sync_wrote_is_known_to_the_agent_and_to_dnsmasq(tmp_path):
         known.current()
         known.reserve(NOW + 150, 1062.0)
         assert hosts.read_text() == f"{ANN},{ONE}\n{BEN},{TWO}\n"
+
+
+def test_a_clock_that_is_set_ends_no_lease_that_was_told(tmp_path, monkeypatch):
+    """What was told before keeps its time, as the agent sees at once; what was told since is right already."""
+    found, moment = settings(tmp_path), [NOW, 50.0]
+    database.migrate(found)
+    monkeypatch.setattr("edge_core.clock.now", lambda: moment[0])
+    monkeypatch.setattr("edge_core.clock.monotonic", lambda: moment[1])
+    with closing(database.open_edge(found.edge_db)) as agent, closing(database.open_edge(found.edge_db)) as sync:
+        known, keeper = Known(LeasesFile(tmp_path / "leases"), agent, tmp_path / "dhcp-hosts"), Timekeeper(agent)
+        with database.write(sync):
+            site_leases.merge(sync, [Lease(ANN, ONE, NOW + 100)])
+        keeper.settle()
+        moment[:] = [NOW + 86_400, 51.0]
+        with database.write(sync):
+            site_leases.merge(sync, [Lease(BEN, TWO, NOW + 86_500)])
+        assert keeper.settle() == 86_399
+        assert {lease.mac: lease.ends_at for lease in known.current().values()} == {
+            ANN: NOW + 86_499,
+            BEN: NOW + 86_500,
+        }
 
 
 def test_words_are_merged_bounded_and_forgotten(tmp_path, monkeypatch):
