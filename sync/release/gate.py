@@ -30,7 +30,7 @@ _SURE = 10.0
 _DEATHS = 3
 _PAUSE = 2.0  # a process that dies at once and is started again for ever is active for a moment, too
 _OWN = "parvis-release."
-_PROBE = ("/generate_204", "connectivitycheck.gstatic.com")
+_FOREIGN = ("/", "site.example")  # no detector's name: those the front answers without the portal
 
 
 @dataclass(frozen=True)
@@ -105,8 +105,12 @@ def _dies(names: Sequence[str], before: Mapping[str, tuple[bool, int]]) -> bool:
 def _redirects(settings: Settings) -> str:
     # Of a pair the guests' addresses are at the active one alone.
     address = "127.0.0.1" if settings.ha.peer else str(settings.lan.ipv4.ip)
-    status, _ = _ask(address, settings.portal.port, *_PROBE)
-    return "" if status == http.HTTPStatus.FOUND else f"a guest's probe is answered with {status or 'nothing'}"
+    status, _ = _ask(address, settings.portal.port, *_FOREIGN)
+    return (
+        ""
+        if status == http.HTTPStatus.FOUND
+        else f"a guest who asks for another site is answered with {status or 'nothing'}"
+    )
 
 
 def _kernel_agrees(settings: Settings) -> str:

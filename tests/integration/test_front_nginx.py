@@ -6,12 +6,16 @@ import socket
 import subprocess
 import time
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
+import yaml
 
 from captive_portal import turned_away
 from lab.nginx import configuration, variables_of_role
+from sync.release import gate
 
+ROOT = Path(__file__).parents[2]
 NGINX = shutil.which("nginx", path="/usr/sbin:/usr/bin")
 pytestmark = [
     pytest.mark.integration,
@@ -93,6 +97,14 @@ def test_a_detector_is_led_to_the_portal_without_asking_it(port):
         assert b"\r\nLocation: http://portail.example.net/\r\n" in head
         assert b"\r\nCache-Control: no-store" in head
     assert ask(port, b"GET / HTTP/1.1\r\nHost: site.example\r\n\r\n").startswith(b"HTTP/1.1 503 ")
+
+
+def test_a_release_is_judged_by_what_the_portal_itself_answers():
+    """The front answers detectors without it: a release whose portal doesn't start would pass for a good one."""
+    tasks = yaml.safe_load((ROOT / "ansible/roles/base/tasks/health.yml").read_text())
+    asked = [task["ansible.builtin.uri"]["headers"]["Host"] for task in tasks if "guest" in task["name"]]
+    assert asked == [gate._FOREIGN[1]]
+    assert not set(asked) & set(turned_away.DETECTORS)
 
 
 def test_nginx_knows_the_same_detectors_as_the_portal():
