@@ -146,13 +146,25 @@ def gestures(context, page, browser):
     link.send("Input.synthesizePinchGesture", {"x": 540, "y": 900, "scaleFactor": 3, "gestureSourceType": "touch"})
     if page.evaluate("visualViewport.scale") != 1:
         out.append("pinch")
-    page.evaluate("document.addEventListener('contextmenu', (e) => { window.menu = !e.defaultPrevented })")
-    link.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [{"x": 300, "y": 400}]})
-    page.wait_for_timeout(1500)
-    link.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
-    if page.evaluate("window.menu === true") or browser.windows() != 1:
+    if opens_a_menu(link, page) or browser.windows() != 1:
         out.append("long press")
     return out
+
+
+def opens_a_menu(link, page):
+    """Tell whether a long press does; where a slow browser took it for a tap on a link, it is tried again."""
+    home = page.url
+    for _ in range(10):
+        go(page, home)
+        page.evaluate("document.addEventListener('contextmenu', (e) => { window.menu = !e.defaultPrevented })")
+        link.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [{"x": 300, "y": 400}]})
+        page.wait_for_timeout(1500)
+        link.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+        page.wait_for_timeout(300)
+        with suppress(playwright_api.Error):
+            if page.url == home:
+                return page.evaluate("window.menu === true")
+    raise AssertionError(f"each long press led from {home} to {page.url}")
 
 
 def test_nothing_of_a_visitor_is_left(base, settings, tmp_path):

@@ -154,7 +154,9 @@ class Guest:
         """Take a lease by DHCP, and wait for an IPv6 address by SLAAC."""
         script = self.zone.folder / "lease.sh"
         self.run("udhcpc", "-i", "eth0", "-n", "-q", "-f", "-t", "10", "-T", "1", "-s", str(script))
-        until(lambda: "fd77:" in self.ip("-6", "address", "show", "dev", "eth0").stdout, 40, "a SLAAC address")
+        # One that is still tentative (RFC 4862, 2) isn't used: a link-local one is, and leads nowhere.
+        shown = ("-6", "address", "show", "dev", "eth0", "-tentative")
+        until(lambda: "fd77:" in self.ip(*shown).stdout, 40, "a SLAAC address")
         return self
 
     @property
