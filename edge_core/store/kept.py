@@ -122,7 +122,7 @@ OTHERS = (
     Kept(
         data="who opened which page or asked for which words",
         purpose="telling what ten people and more were interested in",
-        place="memory of the portal and the kiosk",
+        place="memory of the portal and the kiosk; for a second a file in memory, from nginx to the portal",
         until="the end of the window (five minutes; a kiosk's visits, which are nobody, an hour)",
     ),
     Kept(
