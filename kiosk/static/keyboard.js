@@ -126,6 +126,8 @@
   for (const target of fields) {
     target.inputMode = target.dataset.most ? "numeric" : "none";
     target.addEventListener("focus", () => show(target));
+    target.addEventListener("click", () => board.hidden && show(target));
+    if (target === document.activeElement) show(target); // who is quick has touched it before this was here
   }
   // Go away when something else is touched, but only after its click: what is touched must not move under the finger.
   let touching = false;

@@ -44,6 +44,24 @@ def test_field_and_button_are_reached_with_the_keyboard_open(chromium, base, lay
     assert hidden == []
 
 
+def test_the_keyboard_opens_for_who_was_quicker_than_it(chromium, base):
+    """The field was touched before the script was there: it opens all the same, and later at each touch."""
+    with screen(chromium, "standing") as page:
+        held = []
+        page.route("**/keyboard.*.js", lambda route: held.append(route))  # noqa: PLW0108  a route wants a function
+        page.goto(f"{base}/fr/find", wait_until="commit")
+        page.locator("#q").click()
+        page.wait_for_function("() => document.activeElement.id === 'q'")
+        assert page.evaluate(CLOSED)
+        while not held:
+            page.wait_for_timeout(20)
+        held[0].continue_()
+        page.wait_for_function(OPEN)
+        page.evaluate("keyboard.hidden = true")
+        page.locator("#q").click()
+        page.wait_for_function(OPEN)
+
+
 def test_the_last_key_leads_to_the_button(chromium, base):
     """OK goes from field to field, then closes the keyboard at the button that sends; a text has lines instead."""
     with screen(chromium, "desk") as page:

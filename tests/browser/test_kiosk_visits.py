@@ -79,10 +79,15 @@ def test_a_whole_visit_by_touch(open_page, base, edge, layout):
     page.goto(f"{base}/en/")
     page.get_by_role("link", name="I am expected").tap()
     page.locator("#q").tap()
-    press(page, "ard")
+    with page.expect_response(lambda answer: answer.url.endswith("q=ard")):
+        press(page, "ard")
     answers = page.locator("#answers")
     answers.get_by_role("link", name="Exemple Ardoise").wait_for()
-    answers.evaluate("place => { place.firstElementChild.first = true }")
+    for _ in range(60):  # what was answered to the letters before is on its way into the page
+        answers.evaluate("place => { place.firstElementChild.first = true }")
+        page.wait_for_timeout(500)
+        if answers.evaluate("place => place.firstElementChild.first"):
+            break
     with page.expect_response(lambda answer: "q=ardoi" in answer.url):
         press(page, "oi")
     assert answers.evaluate(
