@@ -233,7 +233,7 @@ def _paints(port: int) -> list[float]:
         paints = []
         for _ in range(_LOADS):
             page.goto(f"http://127.0.0.1:{port}/", wait_until="load")
-            page.wait_for_function(f"{_PAINT}.length > 0")
+            page.wait_for_function(f"() => {_PAINT}.length > 0")
             paints.append(float(page.evaluate(f"{_PAINT}[0].startTime")))
         return paints
 
