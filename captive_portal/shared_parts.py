@@ -81,11 +81,12 @@ def page(template: str, same: Hashable, own: Mapping[str, str], **context: objec
         finally:
             del g.query
 
-    made = parts.get((template, language().code, request.path, same, filled), make)
+    house = visit.house()
+    around = visit.cut_since(), legal.is_wanted(house.settings, house.now())  # what a whole page says beside its view
+    made = parts.get((template, language().code, request.path, around, same, filled), make)
     return _HOLE.sub(lambda hole: str(escape(words[hole[1]])), made)
 
 
 def _moment() -> _Moment:
-    house, held = visit.house(), visit.held()
-    now = house.now()
-    return held.version, held.applied_at, int(now // _MINUTE), visit.cut_since(), legal.is_wanted(house.settings, now)
+    held = visit.held()
+    return held.version, held.applied_at, int(visit.house().now() // _MINUTE)

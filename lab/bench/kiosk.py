@@ -4,7 +4,6 @@
 import logging
 import os
 import signal
-import socket
 import statistics
 import subprocess
 import sys
@@ -27,6 +26,7 @@ from kiosk.devices.printing import Printing
 from lab import kiosk_browser
 from lab.bench import kiosk_visits, portal_stage
 from lab.bench.figures import Figure, percentile
+from lab.ports import free_port
 from lab.printer import Printer
 from sync.downlink import content_db
 
@@ -87,8 +87,7 @@ def figures() -> list[Figure]:
 @contextmanager
 def _served(folder: Path) -> Iterator[tuple[str, psutil.Process, float]]:
     """Serve the kiosk by gunicorn, as on a device, over 10,000 companies; give its address, process and start."""
-    with closing(socket.create_server(("127.0.0.1", 0))) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     source = folder / _SOURCE
     source.write_text(
         f'[site]\nid = "exemple"\nname = "Parc Exemple"\n[device]\nid = "kiosk-1"\nstate_dir = "{folder / "state"}"\n',

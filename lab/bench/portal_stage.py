@@ -2,7 +2,6 @@
 """A portal as a device serves it, behind the role's own nginx, and an nginx with the same bytes as files."""
 
 import random
-import socket
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from captive_portal import seal
 from edge_core.settings import Settings, load
 from edge_core.store import database, grants, vouchers
 from lab.nginx import configuration, user
+from lab.ports import free_port
 from lab.processes import Processes
 from sync.downlink import content_db
 from sync.publish import source
@@ -69,7 +69,7 @@ def companies(number: int = _COMPANIES) -> list[dict[str, Any]]:
 @contextmanager
 def stage(folder: Path) -> Iterator[Stage]:
     """Start it all in `folder`, on free ports of loopback, with the demonstration's content and 10,000 companies."""
-    front, files = _free_port(), _free_port()
+    front, files = free_port(), free_port()
     settings = _settings(folder)
     _fill(settings)
     _offer_codes(settings)
@@ -93,12 +93,6 @@ def stage(folder: Path) -> Iterator[Stage]:
         made = Stage(settings, address(front), address(files), folder)
         _await(made.front + "/fr/")
         yield made
-
-
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 def _settings(folder: Path) -> Settings:

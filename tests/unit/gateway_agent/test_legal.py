@@ -47,6 +47,12 @@ def settings(tmp_path, key):
     return settings_of(tmp_path)
 
 
+@pytest.fixture
+def deaf(monkeypatch):
+    """A recorder hears nothing of the kernel."""
+    monkeypatch.setattr(legal_recorder.netlink, "Socket", lambda _family: SimpleNamespace(subscribe=lambda *_, **__: 0))
+
+
 def write(settings, key, day=DAY, rows=((OPENED, NOW, FLOW), (ENDED, NOW + 12.34, FLOW)), gaps=(), began=NOW):
     segment = legal_vault.Segment(legal.folder(settings), day, key.public_key)
     chunk = Chunk(began)
@@ -168,9 +174,9 @@ def _full(*_):
     raise OSError(28, "full")
 
 
+@pytest.mark.usefixtures("deaf")
 def test_a_gap_is_recorded_once_however_often_the_disk_refused(settings, key, monkeypatch):
     """With the people of the connections that waited, also where there are more than are kept in mind."""
-    monkeypatch.setattr(legal_recorder.netlink, "Socket", lambda _family: SimpleNamespace(subscribe=lambda *_, **__: 0))
     monkeypatch.setattr(legal_recorder, "_MOST_PEOPLE", 0)
     settings.run_dir.mkdir(parents=True, exist_ok=True)
     recorder = legal_recorder.Recorder(settings)
@@ -193,9 +199,9 @@ def test_a_gap_is_recorded_once_however_often_the_disk_refused(settings, key, mo
     assert head["people"]["7"][1] == MAC
 
 
+@pytest.mark.usefixtures("deaf")
 def test_a_day_that_the_disk_does_not_let_go_stops_no_recording(settings, key, monkeypatch):
     """It is told, and tried again at the next tick."""
-    monkeypatch.setattr(legal_recorder.netlink, "Socket", lambda _family: SimpleNamespace(subscribe=lambda *_, **__: 0))
     recorder = legal_recorder.Recorder(settings)
     write(settings, key, day="2028-05-16")
     with monkeypatch.context() as patch:
