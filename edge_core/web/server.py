@@ -8,6 +8,7 @@ answer counts as a sign of life, so a process that lives and doesn't serve is st
 from __future__ import annotations
 
 import gc
+import os
 import socket
 import ssl
 import threading
@@ -41,10 +42,20 @@ control_socket_disable = True
 
 _QUESTION = b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
 _SERVER_ERROR = 500
+_SUPERVISOR, _KEPT = "NOTIFY_SOCKET", "PARVIS_NOTIFY_SOCKET"
+
+
+def on_starting(_arbiter: Any) -> None:
+    """Keep systemd's address from gunicorn: it says that it is ready before it has loaded the application."""
+    if _SUPERVISOR in os.environ:
+        os.environ[_KEPT] = os.environ.pop(_SUPERVISOR)
 
 
 def post_worker_init(worker: Any) -> None:
-    """Start to watch, in a thread of the worker, where systemd asks for signs of life."""
+    """Tell systemd that the application serves, and start to watch, in a thread, where it asks for signs of life."""
+    if _KEPT in os.environ:
+        os.environ[_SUPERVISOR] = os.environ.pop(_KEPT)
+        notify.ready()
     # What is loaded by now stays; a collection that walks it all holds every guest up for longer than a page takes.
     gc.collect()
     gc.freeze()

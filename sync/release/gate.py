@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
     from edge_core.settings import Settings
 
-PATIENCE = 30.0  # seconds that a release has; with both restarts it stays below a minute on a loaded machine
+PATIENCE = 40.0
+"""Seconds that a release has from its restart on; with the restart of the one before it stays below a minute."""
 _SURE = 10.0
 """Seconds after which a service that died again and again is given up: one that is slow has all of the patience."""
 _DEATHS = 3
@@ -51,8 +52,11 @@ def baseline(settings: Settings) -> Baseline:
     return Baseline(account.acked, reached=account.acked > 0 and account.pending == 0)
 
 
-def trouble(settings: Settings, before: Baseline, units: Sequence[str]) -> str:
-    """Wait until every check is content and return ""; else what the last one said when the patience is over."""
+def trouble(settings: Settings, before: Baseline, units: Sequence[str], since: float) -> str:
+    """Wait until every check is content and return ""; else what the last one said when the patience is over.
+
+    `since` is when the release was started, in seconds of the monotonic clock.
+    """
     checks: list[Callable[[], str]] = [lambda: _active(units)]
     if "parvis-agent.service" in units:
         checks += [lambda: _redirects(settings), lambda: _kernel_agrees(settings)]
@@ -60,13 +64,13 @@ def trouble(settings: Settings, before: Baseline, units: Sequence[str]) -> str:
         checks.append(lambda: _paints(settings, screen="parvis-screen.service" in units))
     if before.reached:
         checks.append(lambda: _acknowledged(settings, before))
-    begun, first = clock.monotonic(), _looked(units)
+    first = _looked(units)
     while True:
         said = next((word for check in checks if (word := check())), "")
         if not said:
             time.sleep(_PAUSE)
             said = _active(units)
-        waited = clock.monotonic() - begun
+        waited = clock.monotonic() - since
         if not said or waited > PATIENCE or (waited > _SURE and _dies(units, first)):
             return said
         time.sleep(0.5)

@@ -11,7 +11,7 @@ import fcntl
 import hashlib
 import sqlite3
 import subprocess
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from tuf.api.exceptions import DownloadError, DownloadHTTPError
@@ -78,6 +78,7 @@ class Device:
         self._settings = settings
         self._before = gate.baseline(settings)
         self._units = gate.units()
+        self._since = clock.monotonic()
 
     def build(self, bundle: Path, folder: Path) -> None:
         """Make the release's environment."""
@@ -86,14 +87,22 @@ class Device:
     def restart(self) -> None:
         """Restart what the release changes, in the order that the units say; the packet filter stays as it is."""
         _log.info("services_restart")
+        self._since = clock.monotonic()
         before = self._written()
-        _restart([name for name in self._units if name not in _READ and name != _KEPT])
+        self._restart([name for name in self._units if name not in _READ and name != _KEPT])
         after = self._written()
-        _restart([name for name in self._units if name in _READ and before[name] != after[name]])
+        self._restart([name for name in self._units if name in _READ and before[name] != after[name]])
 
     def trouble(self) -> str:
         """Wait until the device is well."""
-        return gate.trouble(self._settings, self._before, self._units)
+        return gate.trouble(self._settings, self._before, self._units, self._since)
+
+    def _restart(self, names: list[str]) -> None:
+        """Restart services and wait until they are ready, or until it is for the gate to tell which isn't."""
+        left = max(1.0, self._since + gate.PATIENCE - clock.monotonic())
+        if names:
+            with suppress(subprocess.TimeoutExpired):
+                subprocess.run(["systemctl", "try-restart", *names], check=False, timeout=left)
 
     def _written(self) -> dict[str, bytes]:
         """Return what the set-up wrote for each of Debian's programs; nothing where there is none."""
@@ -218,8 +227,3 @@ def _alone(shelf: Shelf) -> Iterator[None]:
                 "Another release is being installed.", remedy="Wait for it: parvis release status."
             ) from error
         yield
-
-
-def _restart(names: list[str]) -> None:
-    if names:
-        subprocess.run(["systemctl", "try-restart", *names], check=False, timeout=120)
