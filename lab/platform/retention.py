@@ -39,6 +39,8 @@ class Kept(NamedTuple):
 
 
 _REQUEST = "UPDATE requests SET data = '{}', place = NULL, reason = NULL, changed = NULL"
+_VISIT = """UPDATE visits SET host = NULL, name = NULL, people = NULL, place = NULL, code = NULL, reason = NULL,
+ changed = NULL"""
 _GONE = "(left_at IS NOT NULL OR arrived IS NULL AND coalesce(until, 0) < :before)"
 KEPT = (
     Kept(
@@ -59,11 +61,15 @@ KEPT = (
     ),
     Kept(
         "visits: host, name, people, place, code, reason", "telling the host; knowing who is in the house",
-        "their last change",
-        "whoever has not left, however long ago: a fire brigade would ask; they stand first on the page",
+        "their last change", "whoever has not left: a fire brigade would ask; they stand first on the page",
         "visits", over=f"changed < :before AND {_GONE}",
-        act="UPDATE visits SET host = NULL, name = NULL, people = NULL, place = NULL, code = NULL, reason = NULL,"
-        " changed = NULL",
+        act=_VISIT,
+    ),
+    Kept(
+        "visits that nobody has ended: the same", "knowing who is in the house", "their last change",
+        "at least a month: a kiosk ends each at night, so one that is open for so long is that of a kiosk that died",
+        "visits", over="changed < :before AND arrived IS NOT NULL AND left_at IS NULL",
+        act=_VISIT, least=31,
     ),
     Kept(
         "dead letters: their text", "finding out what was wrong with them", "they came first",

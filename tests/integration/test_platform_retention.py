@@ -135,7 +135,7 @@ def arrived(seq, key, name):
 
 
 def test_of_visits_who_left_is_forgotten_and_who_is_in_the_house_stays(writer, reader):
-    """However long ago somebody came; an announced visit goes when its time is over, and so does the word of it."""
+    """For a month, if nobody tells more; an announced visit goes when its time is over, and so does the word of it."""
     connection, (here, left) = writer._connection, (uuid7(), uuid7())
     writer._work([arrived(1, here, "N0"), arrived(2, left, "N1")])
     writer._work([event(3, what="visit.left", klass="visit", visit=left, how="desk")])
@@ -152,6 +152,18 @@ def test_of_visits_who_left_is_forgotten_and_who_is_in_the_house_stays(writer, r
     with store.transaction(connection):
         replies.tell_visit(connection, 1, left, {"answer": "coming"}, NOW)
     assert connection.execute("SELECT max(n) FROM replies").fetchone()[0] == 3
+
+
+def test_a_visit_that_its_dead_kiosk_never_ends_is_forgotten_after_a_month(writer, reader):
+    """However few days are kept; what its kiosk tells after all is taken, and no name comes back with it."""
+    connection, key = writer._connection, uuid7()
+    writer._work([arrived(1, key, "N0")])
+    assert retention.forget(connection, NOW + 30 * DAY, 1) == 0
+    assert [(row["name"], row["waits"]) for row in visits.latest(reader, 9)] == [("N0", True)]
+    assert retention.forget(connection, NOW + 32 * DAY, 1) == 1
+    assert visits.latest(reader, 9) == []
+    writer._work([event(2, what="visit.left", klass="visit", visit=key, how="night")])
+    assert [(row["name"], row["waits"]) for row in visits.latest(reader, 9)] == [(None, False)]
 
 
 def test_a_dead_letter_loses_its_text_and_still_counts(writer, reader):
