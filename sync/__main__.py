@@ -129,7 +129,9 @@ def run(configuration: Settings) -> None:
     kept = configuration.kiosk.visit_days * 86400.0
     forgetting = retention.Forgetting(connection, clock.monotonic(), kept)
     wishes = _wishes(configuration)
-    parts = _Parts(configuration, connection, watch, neighbours, witness, forgetting, Counter(), wishes)
+    parts = _Parts(
+        configuration, connection, watch, neighbours, witness, forgetting, budget.Trimming(), Counter(), wishes
+    )
     gateways = _gateways(configuration, connection)
     sharing = _share(configuration)
     offered = offer(configuration.content.share[0], sharing.port) if sharing and configuration.content.share else b""
@@ -160,6 +162,7 @@ class _Parts:
     neighbours: Neighbours
     witness: lives.Witness
     forgetting: retention.Forgetting
+    trimming: budget.Trimming
     counts: Counter[str]
     wishes: Wishes | None
 
@@ -235,7 +238,7 @@ def _tend(parts: _Parts, epoch: str, visits: exchange.Exchange, shown: Live) -> 
     if _receives_people(parts.configuration):
         visits.tend(clock.monotonic(), clock.now())
     shown.tend(clock.monotonic(), clock.now())
-    dropped = budget.trim(parts.connection, clock.now())
+    dropped = parts.trimming.turn(parts.connection, parts.counts["acked"], clock.now())
     if dropped:
         parts.counts["dropped"] += dropped
         _log.warning(

@@ -9,6 +9,7 @@ page must refuse.
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable
 
-ROOM = 512 << 20  # bytes of edge.db: a week of a busy gateway is some 200 MB
+ROOM = 1536 << 20  # bytes of edge.db: a week of two million events is 820 MB
+SHARE_OF_DISK = 0.25  # the rest is for what the system, content and releases need
 SHARE = 0.75  # of the room, for what may be dropped; the rest is kept for promises
 DROPPABLE = ("usage", "presence")
 _AT_ONCE = 5000  # rows in one transaction, so that a page never waits for long
@@ -45,16 +47,26 @@ class Room:
         return self.used > self.room
 
 
-def measure(connection: sqlite3.Connection, room: int = ROOM) -> Room:
-    """Return what the database really holds: its pages without the free ones."""
+def measure(connection: sqlite3.Connection, room: int | None = None) -> Room:
+    """Return what the database really holds: its pages without the free ones; of all its room, where none is given."""
     size, pages, free = (
         int(connection.execute(f"PRAGMA {name}").fetchone()[0])
         for name in ("page_size", "page_count", "freelist_count")
     )
-    return Room((pages - free) * size, room)
+    return Room((pages - free) * size, _room(connection) if room is None else room)
 
 
-def require_room(connection: sqlite3.Connection, room: int = ROOM) -> None:
+def _room(connection: sqlite3.Connection) -> int:
+    """Return the bytes that the database may take: `ROOM`, or its share of a small disk."""
+    path = connection.execute("PRAGMA database_list").fetchone()[2]
+    try:
+        disk = os.statvfs(path)
+    except OSError:  # a database in memory
+        return ROOM
+    return min(ROOM, int(disk.f_blocks * disk.f_frsize * SHARE_OF_DISK))
+
+
+def require_room(connection: sqlite3.Connection, room: int | None = None) -> None:
     """Refuse a promise for which there is no room. Raises StoreError: the page says so, nothing is recorded."""
     if measure(connection, room).is_full:
         raise StoreError(
@@ -62,7 +74,20 @@ def require_room(connection: sqlite3.Connection, room: int = ROOM) -> None:
         )
 
 
-def trim(connection: sqlite3.Connection, now: float, room: int = ROOM) -> int:
+class Trimming:
+    """Trims at each turn; while what waits is leaving, only where not even a promise has room."""
+
+    def __init__(self) -> None:
+        """Begin with nothing acknowledged."""
+        self._acked = 0
+
+    def turn(self, connection: sqlite3.Connection, acked: int, now: float, room: int | None = None) -> int:
+        """Trim where it has to be; `acked` is how many events the platform has acknowledged to this process."""
+        leaving, self._acked = acked > self._acked, acked
+        return 0 if leaving and not measure(connection, room).is_full else trim(connection, now, room)
+
+
+def trim(connection: sqlite3.Connection, now: float, room: int | None = None) -> int:
     """Drop the oldest of what may be dropped where room is tight, declared and summed up; return how many.
 
     One transaction of its own; called again and again until there is room.

@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
+from contextlib import suppress
 
 import pytest
 
@@ -35,12 +37,14 @@ def served(tmp_path):
         supervisor.bind(str(tmp_path / "notify"))
         environ = {**os.environ, "NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "300000"}
         words = ["gunicorn", "--config", "python:edge_core.web.server", "--bind", f"127.0.0.1:{free_port()}"]
-        server = subprocess.Popen([sys.executable, "-m", *words, "slow:app"], cwd=tmp_path, env=environ)
+        words = [sys.executable, "-m", *words, "slow:app"]
+        server = subprocess.Popen(words, cwd=tmp_path, env=environ, start_new_session=True)
         try:
             until((tmp_path / "loading").exists, PATIENCE, "the worker")
             yield supervisor, server
         finally:
-            server.kill()
+            with suppress(ProcessLookupError):
+                os.killpg(server.pid, signal.SIGKILL)
             server.wait()
 
 

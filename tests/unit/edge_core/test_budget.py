@@ -88,6 +88,26 @@ def test_trimming_ends(edge):
     assert outbox.account(edge).balanced
 
 
+def test_what_is_leaving_is_not_dropped(edge):
+    """While the platform acknowledges, only what promises need is made free; when it falls silent, the bound holds."""
+    fill(edge, 3000)
+    tight, full = (int(budget.measure(edge).used * share) for share in (1.1, 0.9))
+    trimming = budget.Trimming()
+    assert trimming.turn(edge, 100, 2.0, tight) == 0
+    assert trimming.turn(edge, 200, 2.0, full) == 2940
+    fill(edge, 3000)
+    tight = int(budget.measure(edge).used * 1.1)
+    assert trimming.turn(edge, 300, 2.0, tight) == 0
+    assert trimming.turn(edge, 300, 2.0, tight) > 0
+
+
+@pytest.mark.parametrize(("disk", "room"), [(1 << 40, budget.ROOM), (4 << 30, 1 << 30)])
+def test_a_small_disk_is_not_filled(edge, monkeypatch, disk, room):
+    """A week of events where there is room for it; a quarter of a small disk, so that the system has the rest."""
+    monkeypatch.setattr(budget.os, "statvfs", lambda _: SimpleNamespace(f_blocks=disk // 4096, f_frsize=4096))
+    assert budget.measure(edge).room == room
+
+
 def test_a_promise_without_room_is_refused(edge, monkeypatch):
     """When even the reserved part is used up, the page is told, and nothing is recorded."""
     monkeypatch.setattr(budget, "measure", lambda connection, room=0: budget.Room(101, 100))
