@@ -34,12 +34,13 @@ class Verdict(Enum):
 class Limits:
     """How much may be on its way, and how long to wait for an acknowledgement (seconds).
 
-    50 messages of 100 events fill a link of 100,000 events/s at 50 ms of round trip. 64 KiB is counted before
+    100 messages of 100 events fill a link of 100,000 events/s at 100 ms of round trip, and go on while a platform
+    commits half of them. 64 KiB is counted before
     compression, so that a reader can bound what it inflates. `greeting`: wait for the platform's first word before
     anything is sent.
     """
 
-    messages: int = 50
+    messages: int = 100
     events: int = 100
     octets: int = 65536
     patience: float = 5.0

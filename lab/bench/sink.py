@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: EUPL-1.2
-"""A bare consumer: commits each event to SQLite and acknowledges it, without checking any schema.
+"""A bare consumer: commits each message to SQLite as it came and acknowledges its events, without checking any schema.
 
 It shows what the device's side can do where the platform is not the slower of the two. The promise is the same: the
-acknowledgement follows the commit (`synchronous=FULL`), and a second arrival changes nothing.
+acknowledgement follows the commit (`synchronous=FULL`), and `held` counts an event that came twice once.
 """
 
 from __future__ import annotations
@@ -15,10 +15,14 @@ import sqlite3
 import sys
 import threading
 import zlib
-from typing import Any
+from contextlib import closing
+from typing import TYPE_CHECKING
 
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _ROUND = 50  # messages in one transaction
 
@@ -36,8 +40,7 @@ def serve(port: int, store: str) -> None:
     connection = sqlite3.connect(store, isolation_level=None)
     connection.executescript(
         "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
-        "CREATE TABLE events (device TEXT, epoch TEXT, seq INTEGER, id TEXT, type TEXT, data TEXT,"
-        " PRIMARY KEY (device, epoch, seq)) STRICT, WITHOUT ROWID"
+        "CREATE TABLE messages (n INTEGER PRIMARY KEY, device TEXT, body TEXT) STRICT"
     )
     passed: dict[tuple[str, str], int] = {}
     while not ending.is_set():
@@ -50,7 +53,8 @@ def _round(
     inbox: queue.SimpleQueue[mqtt.MQTTMessage], connection: sqlite3.Connection, passed: dict[tuple[str, str], int]
 ) -> dict[tuple[str, str], int]:
     """Commit what is there; return, for each stream that was named, up to where nothing is missing."""
-    rows: list[tuple[Any, ...]] = []
+    bodies: list[tuple[str, str]] = []
+    came: list[tuple[str, str, int]] = []
     named: set[tuple[str, str]] = set()
     for message in _take(inbox):
         _, _, site, name, what, *_ = message.topic.split("/")
@@ -58,17 +62,25 @@ def _round(
         if what == "birth":
             named.add((device, json.loads(payload)["epoch"]))
             continue
-        events = json.loads(zlib.decompress(payload) if payload[:1] == b"\x78" else payload)
-        rows += [(device, e["epoch"], e["seq"], e["id"], e["type"], json.dumps(e["data"])) for e in events]
-    if rows:
+        body = (zlib.decompress(payload) if payload[:1] == b"\x78" else payload).decode()
+        bodies.append((device, body))
+        came += [(device, event["epoch"], event["seq"]) for event in json.loads(body)]
+    if bodies:
         connection.execute("BEGIN IMMEDIATE")
-        connection.executemany("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING", rows)
+        connection.executemany("INSERT INTO messages (device, body) VALUES (?, ?)", bodies)
         connection.execute("COMMIT")
-    for device, epoch, seq, *_ in sorted(rows):
+    for device, epoch, seq in sorted(came):
         named.add((device, epoch))
         if seq == passed.get((device, epoch), 0) + 1:
             passed[device, epoch] = seq
     return {stream: passed.get(stream, 0) for stream in named}
+
+
+def held(store: Path) -> int:
+    """Return how many events a store holds, each counted once."""
+    with closing(sqlite3.connect(f"file:{store}?mode=ro", uri=True)) as connection:
+        rows = connection.execute("SELECT device, body FROM messages")
+        return len({(device, event["epoch"], event["seq"]) for device, body in rows for event in json.loads(body)})
 
 
 def _take(inbox: queue.SimpleQueue[mqtt.MQTTMessage]) -> list[mqtt.MQTTMessage]:

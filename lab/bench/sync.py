@@ -36,10 +36,11 @@ def figures() -> list[Figure]:
 
 
 def _rates() -> list[Figure]:
-    ours, bridge, board, lost, board_lost = [], [], [], 0, 0
+    ours, own, bridge, board, lost, board_lost = [], [], [], [], 0, 0
     for _ in range(_ROUNDS):
         run = uplink.measure(_EVENTS, platform="bare")
         ours.append(run["rate"])
+        own.append(run["sync_microseconds"])
         lost += run["lost"]
         bridge.append(mosquitto_bridge(min(_EVENTS, 20_000)))
         if os.environ.get("PARVIS_BENCH_THINGSBOARD"):
@@ -50,6 +51,7 @@ def _rates() -> list[Figure]:
     middle = sorted(ours)[len(ours) // 2]
     found = [
         Figure("events/s, outbox to platform ack", middle, "/s", spread, goal=100_000, more=True),
+        Figure("  processor time of sync for an event", sorted(own)[len(own) // 2], "µs", (min(own), max(own))),
         Figure("  against a Mosquitto bridge with persistence", middle, "/s", spread,
                peer=round(sorted(b[0] for b in bridge)[len(bridge) // 2]), more=True),
         Figure("events lost", lost, "", goal=0),

@@ -13,12 +13,19 @@ import sqlite3
 import sys
 import tempfile
 import time
+from contextlib import closing
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+import psutil
 
 from edge_core.store import outbox
+from lab.bench import sink
 from lab.faults.site import Broker, Device, Process, until
 from lab.ports import free_port
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _ROW = {
     "specversion": "1.0", "id": "", "type": "eu.parvis.session.started.v1", "time": "2025-03-04T12:34:56.789Z",
@@ -31,6 +38,7 @@ def measure(n: int = 200_000, *, platform: Literal["reference", "bare"] = "refer
     """Send `n` events from a full outbox; return events, seconds, rate (events/s) and what both sides counted.
 
     `held` is what the platform holds, `account` the device's loss account; both must agree, or the figure is void.
+    `sync_microseconds` is the processor time of sync for an event.
     """
     with tempfile.TemporaryDirectory(prefix="parvis-bench-") as name:
         folder = Path(name)
@@ -43,7 +51,7 @@ def measure(n: int = 200_000, *, platform: Literal["reference", "bare"] = "refer
             for process in processes:
                 process.start()
             until(device.empty, 30, "the first acknowledgement")
-            return _run(device, store, n)
+            return _run(device, store, n, sink.held if platform == "bare" else _held)
         finally:
             for process in reversed(processes):
                 process.kill()
@@ -64,19 +72,24 @@ def _words(platform: str, port: int, store: Path) -> list[str]:
     ]  # fmt: skip
 
 
-def _run(device: Device, store: Path, n: int) -> dict[str, Any]:
+def _run(device: Device, store: Path, n: int, counted: Callable[[Path], int]) -> dict[str, Any]:
     fill(device, n)
-    start = time.monotonic()
+    sync = psutil.Process(device.sync.popen.pid if device.sync.popen else 0)
+    spent, start = sum(sync.cpu_times()[:2]), time.monotonic()
     until(lambda: outbox.oldest(device.store) is None, 120 + n / 1000, "acknowledgement of all")
     seconds = time.monotonic() - start
-    account = device.account()
-    with sqlite3.connect(f"file:{store}?mode=ro", uri=True) as platform:
-        held = int(platform.execute("SELECT count(*) FROM events").fetchone()[0])
-    platform.close()
+    spent = sum(sync.cpu_times()[:2]) - spent
+    account, held = device.account(), counted(store)
     return {
         "events": n, "seconds": round(seconds, 3), "rate": round(n / seconds), "held": held,
+        "sync_microseconds": round(spent / n * 1e6, 1),
         "lost": account.created - held - account.dropped, "account": vars(account),
     }  # fmt: skip
+
+
+def _held(store: Path) -> int:
+    with closing(sqlite3.connect(f"file:{store}?mode=ro", uri=True)) as platform:
+        return int(platform.execute("SELECT count(*) FROM events").fetchone()[0])
 
 
 def fill(device: Device, n: int) -> None:
