@@ -41,3 +41,8 @@ def configure(process: str) -> None:
 def get(name: str) -> structlog.typing.FilteringBoundLogger:
     """Return the logger of a module."""
     return cast("structlog.typing.FilteringBoundLogger", structlog.get_logger(module=name))
+
+
+def worth_telling(times: int) -> bool:
+    """Tell whether a repeated trouble is logged: the 1st, 2nd, 4th, 8th … time, so that it can't fill a disk."""
+    return times & (times - 1) == 0

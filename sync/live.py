@@ -62,7 +62,7 @@ class Live:
         word = live.judge(what, payload, self._wall())
         if word is None or (device not in words and len(words) >= _MOST_DEVICES):
             self.refused += 1
-            if self.refused & (self.refused - 1) == 0:
+            if logs.worth_telling(self.refused):
                 _log.warning("live_refused", what=what, device=device, times=self.refused)
             return False
         words[device] = word

@@ -37,6 +37,7 @@ _log = logs.get(__name__)
 _TURN = 0.05  # seconds: an event that is appended leaves within this time; one look costs some 50 µs
 _STUMBLE_SECONDS = 1.0
 _TEND_SECONDS = 2.0
+_DELETE_SECONDS = 2.0  # between two deletions while the window has room: each is some 13 kB written to a card
 _MAX_UNCONFIRMED = 100
 _MAX_GAPS = 500
 _MAX_REPLIES = 1000
@@ -90,7 +91,7 @@ class Service:
         self._clock, self._wall = clock, wall
         self._poke, self._hear_live = poke, hear or {}
         self.restored, self._heard, self._beyond, self._greeted_by = False, False, 0, 0.0
-        self._tend, self._tend_due = tend, 0.0
+        self._tend, self._tend_due, self._delete_due = tend, 0.0, 0.0
         self._talks, self._gateways = talks, gateways
         who = Who(self._root, self.window.epoch, boot)
         self._telling = Telling(
@@ -216,8 +217,10 @@ class Service:
             self._tend()
 
     def _delete_acknowledged(self) -> None:
-        if self._acked is None:
+        roomy = self.window.slots > self.window.limits.messages // 2
+        if self._acked is None or (roomy and self._clock() < self._delete_due):
             return
+        self._delete_due = self._clock() + _DELETE_SECONDS
         verdict, upto = self.window.judge(*self._acked, self._clock())
         if verdict is Verdict.ADVANCED:
             with write(self._connection):
@@ -298,7 +301,7 @@ class Service:
 
     def _refuse(self, what: str, reason: str) -> None:
         self.counts[f"refused_{what}"] += 1
-        if _worth_telling(self.counts[f"refused_{what}"]):
+        if logs.worth_telling(self.counts[f"refused_{what}"]):
             _log.warning("refused", what=what, reason=reason, times=self.counts[f"refused_{what}"])
 
     def _stumble(self, error: Exception) -> None:
@@ -306,14 +309,9 @@ class Service:
         self.counts["stumbled"] += 1
         self._stumbles += 1
         self._resume = self._clock() + _STUMBLE_SECONDS
-        if _worth_telling(self._stumbles):
+        if logs.worth_telling(self._stumbles):
             again = "It is tried again each second."
             _log.error("store_refused", reason=str(error), times=self._stumbles, remedy=again)
-
-
-def _worth_telling(times: int) -> bool:
-    """Tell whether a repeated trouble is logged: the 1st, 2nd, 4th, 8th … time, so that it can't fill a disk."""
-    return times & (times - 1) == 0
 
 
 def _json(value: object) -> bytes:

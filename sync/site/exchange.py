@@ -154,7 +154,7 @@ class Gateways:
     def _refuse(self, sender: str, reason: str) -> None:
         self.counts["refused"] += 1
         times = self.counts["refused"]
-        if times & (times - 1) == 0:
+        if logs.worth_telling(times):
             _log.warning("gateway_refused", gateway=sender, reason=reason, times=times)
 
     def _is_fresh(self, sender: str, told: Told) -> bool:

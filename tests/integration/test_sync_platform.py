@@ -58,7 +58,7 @@ def test_order_is_accepted_and_the_page_can_tell(device, platform):
     until(lambda: requests.get(device.store, asked.id).state == "accepted", 60, "accepted")
     assert requests.get(device.store, asked.id).reference
     until(device.empty, 60, "all acknowledged")
-    until(lambda: count(platform, "SELECT replied FROM devices") == 1, 60, "the confirmation at the platform")
+    until(lambda: count(platform, "SELECT replied FROM devices") >= 1, 60, "the confirmation at the platform")
 
 
 def test_seats_are_confirmed_while_the_platform_is_dead(device, platform):

@@ -106,6 +106,25 @@ def test_nothing_leaves_without_connection(world):
     assert world.counts["sent"] == 0
 
 
+def test_while_little_happens_the_card_is_written_to_now_and_then(world):
+    """Single events are deleted together, two seconds later at most; a full window at once, so that it goes on."""
+    world.service.window.limits = Limits(messages=100, events=10)
+    world.step(Connected("5"))
+    deletions, before = 0, 0
+    for _ in range(40):
+        world.tell(1)
+        world.step()
+        world.step(world.ack(outbox.last_seq(world.store)))
+        deletions += world.counts["acked"] > before
+        before = world.counts["acked"]
+    assert deletions == 4
+    world.tell(1000)
+    world.step()
+    assert world.service.window.slots < 50
+    world.step(world.ack(world.service.window.cursor))
+    assert world.counts["acked"] > before + 500
+
+
 def test_connection_brings_state_events_and_birth(world):
     """The state comes first, then the events, then the birth; state and birth are retained, events are not."""
     world.tell(3)
