@@ -37,7 +37,7 @@ _log = logs.get(__name__)
 _TURN = 0.05  # seconds: an event that is appended leaves within this time; one look costs some 50 µs
 _STUMBLE_SECONDS = 1.0
 _TEND_SECONDS = 2.0
-_DELETE_SECONDS = 2.0  # between two deletions while the window has room: each is some 13 kB written to a card
+_FEW, _DELETE_SECONDS = 50, 2.0  # between two deletions of few rows: each is some 13 kB written to a card
 _MAX_UNCONFIRMED = 100
 _MAX_GAPS = 500
 _MAX_REPLIES = 1000
@@ -217,8 +217,10 @@ class Service:
             self._tend()
 
     def _delete_acknowledged(self) -> None:
-        roomy = self.window.slots > self.window.limits.messages // 2
-        if self._acked is None or (roomy and self._clock() < self._delete_due):
+        if self._acked is None:
+            return
+        few = self._acked[1] - self.window.acked < _FEW and self.window.slots  # a full window can't wait
+        if few and self._clock() < self._delete_due:
             return
         self._delete_due = self._clock() + _DELETE_SECONDS
         verdict, upto = self.window.judge(*self._acked, self._clock())
