@@ -50,7 +50,9 @@
     return first || changed ? undefined : pause(250);
   }
 
-  (async () => {
+  async function begin() {
+    // While the pages are started again, the browser shows what it kept instead of an error.
+    if ("serviceWorker" in navigator && given.shelter) navigator.serviceWorker.register(given.shelter, { updateViaCache: "none" }).catch(() => {});
     for (;;) {
       try {
         await follow();
@@ -58,10 +60,8 @@
         await pause(2000);
       }
     }
-  })();
-
-  // --- While the pages are started again, the browser shows what it kept instead of an error.
-  if ("serviceWorker" in navigator && given.shelter) navigator.serviceWorker.register(given.shelter, { updateViaCache: "none" }).catch(() => {});
+  }
+  requestAnimationFrame(() => setTimeout(begin)); // a page is shown first, and asks then
 
   // --- Outside its hours the screen is dark; a touch lights it for two minutes, and does nothing else.
   let waking = false;

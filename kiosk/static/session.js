@@ -48,7 +48,7 @@
     } catch (error) { /* the next beat tells */ }
   }
   setInterval(beat, HEARTBEAT);
-  beat();
+  requestAnimationFrame(() => setTimeout(beat)); // a page is shown first, and asks then
   if (seconds("refresh")) setTimeout(() => go(window.location.href), seconds("refresh") * 1000);
 
   // --- A page that follows something (a request) is read again in place; who goes through it by keys stays where they are.
