@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 routes = Blueprint("session", __name__)
 _FOREVER = "public, max-age=31536000, immutable"
-SCRIPTS = frozenset({"session", "devices", "away", "find", "form", "keyboard", "keys", "reception", "speech"})
+SCRIPTS = frozenset({"session", "devices", "away", "find", "follow", "form", "keyboard", "keys", "reception", "speech"})
 
 
 @cache

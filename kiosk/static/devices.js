@@ -5,7 +5,6 @@
 (() => {
   const given = document.body.dataset;
   const root = document.documentElement;
-  const said = document.getElementById("said");
   const pause = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
   let life = "";
   let after = -1;
@@ -13,6 +12,7 @@
   let reload; // the number of the last order to load again
 
   function say(text) {
+    const said = document.getElementById("said");
     said.querySelector("p").textContent = text;
     said.hidden = false;
     clearTimeout(hiding);

@@ -16,6 +16,8 @@
     "⇧": words.shift, "⌫": words.erase, "␣": words.space, "▾": words.hide, "⏎": words.next, "Ⓔ": words.accents, "Ⓐ": words.letters,
   };
   const FACES = { "␣": words.space, "Ⓔ": "123 à", "Ⓐ": "abc", "⏎": "OK" };
+  const gone = new AbortController();
+  document.addEventListener("parvis:gone", () => gone.abort(), { once: true });
   let field = null;
   let capitals = false;
 
@@ -135,10 +137,10 @@
     const active = document.activeElement;
     if (!touching && !board.hidden && !board.contains(active) && !fields.includes(active)) hide();
   }
-  document.addEventListener("focusin", () => setTimeout(leave, 300));
-  document.addEventListener("pointerdown", () => { touching = true; }, { capture: true });
+  document.addEventListener("focusin", () => setTimeout(leave, 300), { signal: gone.signal });
+  document.addEventListener("pointerdown", () => { touching = true; }, { capture: true, signal: gone.signal });
   for (const name of ["pointerup", "pointercancel"]) document.addEventListener(name, () => {
     touching = false;
     setTimeout(leave, 300);
-  }, { capture: true });
+  }, { capture: true, signal: gone.signal });
 })();

@@ -6,8 +6,6 @@
   const body = document.body;
   const given = body.dataset;
   const seconds = (name) => Number(given[name] || 0);
-  const away = document.getElementById("away");
-  const dialog = document.getElementById("idle");
   const HEARTBEAT = 5000;
 
   // --- Nothing leads out of the page: no menu, no dragging, no pinch.
@@ -30,7 +28,7 @@
         const answer = await fetch("/health", { cache: "no-store" });
         if (answer.ok) break;
       } catch (error) { /* the service is being started again */ }
-      away.hidden = false;
+      document.getElementById("away").hidden = false;
       await new Promise((done) => setTimeout(done, 1000));
     }
     window.location.replace(address);
@@ -53,7 +51,7 @@
 
   // --- A page that follows something (a request) is read again in place; who goes through it by keys stays where they are.
   if (seconds("renew")) setInterval(async () => {
-    if (dialog && dialog.open) return;
+    if (document.querySelector("dialog[open]")) return;
     try {
       const answer = await fetch(window.location.href, { cache: "no-store" });
       if (!answer.ok) return;
@@ -83,8 +81,8 @@
   });
 
   // --- Idle: a question first, then the first screen.
+  let dialog = document.getElementById("idle");
   if (!seconds("idle") || !dialog) return;
-  const count = dialog.querySelector("[data-count]");
   let last = performance.now();
   let asked = 0;
   function touched() {
@@ -98,9 +96,14 @@
   for (const name of ["pointerdown", "keydown", "scroll", "input"]) {
     document.addEventListener(name, touched, { passive: true, capture: true });
   }
-  dialog.querySelector("[data-stay]").addEventListener("click", stay);
-  dialog.addEventListener("cancel", stay);
-  dialog.addEventListener("click", (event) => event.target === dialog && stay());
+  function listen() {
+    dialog = document.getElementById("idle");
+    dialog.querySelector("[data-stay]").addEventListener("click", stay);
+    dialog.addEventListener("cancel", stay);
+    dialog.addEventListener("click", (event) => event.target === dialog && stay());
+  }
+  listen();
+  document.addEventListener("parvis:page", listen);
   setInterval(() => {
     const now = performance.now();
     if (!dialog.open) {
@@ -109,7 +112,7 @@
       dialog.showModal();
     }
     const left = Math.ceil(seconds("warning") - (now - asked) / 1000);
-    count.textContent = String(Math.max(0, left));
+    dialog.querySelector("[data-count]").textContent = String(Math.max(0, left));
     if (left <= 0 && asked !== Infinity) {
       asked = Infinity;
       body.classList.add("over");

@@ -44,6 +44,15 @@ def test_a_page_knows_its_waiting_times(client):
     assert '<noscript><meta http-equiv="refresh" content="65;url=/leave"></noscript>' in page
 
 
+@pytest.mark.parametrize("called", [False, True])
+def test_the_help_page_is_left_too(client, called):
+    """Whoever walks away from it, called the reception or not, leaves the first screen to the next."""
+    assert (client.post("/fr/help/call").status_code == 303) if called else True
+    page = client.get("/fr/help").text
+    assert f'data-idle="{180.0 if called else 45.0}" data-warning="20.0" data-leave="/leave"' in page
+    assert ("data-renew" in page) is called
+
+
 @pytest.mark.parametrize("path", ["/fr/", "/en/find?q=x", "/es/company/x", "/oc/help", "/fr/plan"])
 def test_without_content_a_friendly_screen_waits(empty, path):
     """The screen says that content is on its way, in the person's language, and follows its arrival."""
