@@ -35,9 +35,8 @@ class Limits:
     """How much may be on its way, and how long to wait for an acknowledgement (seconds).
 
     100 messages of 100 events fill a link of 100,000 events/s at 100 ms of round trip, and go on while a platform
-    commits half of them. 64 KiB is counted before
-    compression, so that a reader can bound what it inflates. `greeting`: wait for the platform's first word before
-    anything is sent.
+    commits half of them. 64 KiB is counted before compression, so that a reader can bound what it inflates. `greeting`:
+    wait for the platform's first word before anything is sent.
     """
 
     messages: int = 100
