@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: EUPL-1.2
 """Two gateways that stand in for each other: one network of guests, one Internet, and a link between the two."""
 
+import contextlib
 import json
+import os
+import re
 import signal
 import time
+from datetime import datetime
 
 from edge_core.doctor import checks
 from edge_core.doctor import pair as doctor
@@ -92,6 +96,15 @@ class HaPair(Pair):
         """Tell whether a gateway knows a guest's lease and session, in the kernel."""
         return guest.mac in gateway.nft("list", "map", "inet", "parvis", "grant4").stdout
 
+    @staticmethod
+    def offers(gateway, mac):
+        """Tell whether a gateway's dnsmasq was told to keep an address for a device whose lease the other gave."""
+        file = gateway.settings.hosts_file
+        if mac not in file.read_text():
+            return False
+        told = re.findall(r"timestamp=(\S+) .*event=process_told_to_reread .*name=dnsmasq", gateway.log("run"))
+        return bool(told) and datetime.fromisoformat(told[-1]).timestamp() > file.stat().st_mtime
+
     def program(self, gateway, name):
         """Return the pid of a program that `parvis run gateway` has started, the last of that name."""
         rows = (gateway.settings.run_dir / "gateway.pids").read_text().splitlines()
@@ -107,8 +120,16 @@ class HaPair(Pair):
         for place in ("lan0", "wan0", "site0"):
             run("ip", "-n", gateway.gateway, "link", "set", place, "down")
         gateway.kill("run", signal.SIGKILL)
-        words = run("ip", "netns", "pids", gateway.gateway).stdout.split()
-        until(lambda: not run("ip", "netns", "pids", gateway.gateway).stdout.split(), 20, f"the end of {words}")
+        until(lambda: not self._kill_all(gateway), 60, "the end of its processes")
+
+    @staticmethod
+    def _kill_all(gateway):
+        """Kill what still runs in a gateway's namespace, without a chance to end in order; return its pids."""
+        pids = run("ip", "netns", "pids", gateway.gateway).stdout.split()
+        for pid in map(int, pids):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        return pids
 
     def give_power(self, gateway):
         """Start a gateway again, as a boot does: without the addresses and rules that it had."""

@@ -66,7 +66,7 @@ def test_the_power_of_the_active_one_is_cut(pair, phone):
     lease = ("udhcpc", "-i", "eth0", "-n", "-q", "-f", "-t", "10", "-T", "1", "-s", str(pair.a.folder / "lease.sh"))
     stranger.run(*lease, "-r", FAR_FROM_ITS_HASH)
     assert stranger.address == FAR_FROM_ITS_HASH
-    until(lambda: stranger.mac in other.settings.hosts_file.read_text(), 60, "that the other knows the lease")
+    until(lambda: pair.offers(other, stranger.mac), 60, "that the other knows the lease")
     session = active.session_of(guest).session
     with guest.connect("192.0.2.1", 7777, 60) as stream:
         stream.sendall(b"before")
