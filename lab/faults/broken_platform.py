@@ -11,6 +11,7 @@ import os
 import sys
 import time
 import zlib
+from collections import Counter
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 _FORGOTTEN = "CASE WHEN t.returned IS NULL THEN t.units ELSE 0 END"  # what a lease had spent when it came back
 _link_publish = link.Link.publish
 _birth, _state = intake.Intake._birth, intake.Intake._state  # noqa: SLF001
+_count = ingest._count  # noqa: SLF001
 _redact, _accept_new, _uncovered = wire.redact, replies.accept_new, replies.uncovered
 
 
@@ -48,7 +50,11 @@ def _commit_now_and_then() -> None:
 
 def _forget_duplicates() -> None:
     """R-103: take each arrival for a new event."""
-    _put(ingest, "_ONCE", "ON CONFLICT (stream, seq) DO UPDATE SET id = excluded.id, at = excluded.at")
+
+    def count(connection: sqlite3.Connection, streams: Any, placed: Any, _new: Any) -> None:
+        _count(connection, streams, placed, Counter((stream, event.type) for stream, event in placed))
+
+    _put(ingest, "_count", count)
 
 
 def _change_ack(change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:

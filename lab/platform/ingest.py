@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from lab.platform.store import Connection
 
 _COLUMNS = "stream, seq, id, class, type, at, boot, monotonic, synchronised, data"
-_ONCE = "ON CONFLICT (stream, seq) DO NOTHING"
 
 
 class Letter(NamedTuple):
@@ -65,12 +64,17 @@ def apply(connection: Connection, told: Sequence[tuple[int, Event]], now: float)
     """
     streams = stream_ids(connection, {(device, event.epoch) for device, event in told})
     placed = [(streams[device, event.epoch], event) for device, event in told]
-    told = _without_pruned(connection, streams, told)
-    rows = [_row(streams[device, event.epoch], event) for device, event in told]
-    tail = f"{_ONCE} RETURNING stream, type"
-    new = Counter((row[0], row[1]) for row in store.write_returning(connection, "events", _COLUMNS, rows, tail))
-    _count(connection, streams, placed, new)
+    first: dict[tuple[int, int], tuple[int, Event]] = {}
+    for device, event in _without_pruned(connection, streams, told):
+        first.setdefault((streams[device, event.epoch], event.seq), (device, event))
+    rows = [_row(stream, event) for (stream, _), (_, event) in first.items()]
+    tail = "ON CONFLICT (stream, seq) DO NOTHING RETURNING stream, seq, type"
+    new = store.write_returning(connection, "events", _COLUMNS, rows, tail)
+    _count(connection, streams, placed, Counter((row[0], row[2]) for row in new))
     _declare(connection, [one for one in placed if one[1].type == GAP])
+    # What came before has had its effect; a second one would bring back words that are forgotten since.
+    fresh = {(row[0], row[1]) for row in new}
+    told = [one for key, one in first.items() if key in fresh]
     groups: dict[str, list[tuple[int, Event]]] = defaultdict(list)
     for device, event in told:
         if event.known and event.type != GAP:
