@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: EUPL-1.2
 """The kiosk in a real Chromium, by touch, in both layouts: walks, search, the end of a visit, access for all."""
 
-import dataclasses
 import time
 from contextlib import closing
 
@@ -223,21 +222,6 @@ def test_targets_are_large_and_pages_fit(chromium, base, layout, path):
             small = [target for target in measured(page) if min(target["width"], target["height"]) < SMALLEST]
             assert small == [], view
             assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), view
-
-
-def test_all_topics_are_seen_without_scrolling(chromium, settings, layout):
-    """With the public service corner there are ten; in each language all of them, and the ways to ease, are in view."""
-    now = time.time()
-    site = {"id": "mairie", "name": {"fr": "Mairie"}, "web": "https://mairie.example/", "hosts": ["mairie.example"]}
-    content_db.load(settings.content_db, {**SAMPLE["content"](now), "administrations": [site]}, 2, now)
-    corner = dataclasses.replace(settings, kiosk=dataclasses.replace(settings.kiosk, screen=True, public_corner=True))
-    with serving(create_app(corner)) as base, screen(chromium, layout) as page:
-        for view in ("fr", "fr-e", "en", "es", "oc"):
-            page.goto(f"{base}/{view}/")
-            assert page.locator(".tiles li").count() == 10
-            for path in ("", "start"):
-                page.goto(f"{base}/{view}/{path}")
-                assert page.evaluate("document.documentElement.scrollHeight <= innerHeight"), (view, path)
 
 
 def test_the_keys_are_large_and_have_names(chromium, base, layout):

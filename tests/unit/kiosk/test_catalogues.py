@@ -33,6 +33,14 @@ def _whole(text):
     return all(text) if isinstance(text, tuple) else bool(text)
 
 
+@pytest.mark.parametrize("code", ["fr", i18n.EASY, "oc"])
+def test_no_mark_stands_alone_on_a_line(code):
+    """French and Occitan put a space before ? ! : ; » and after «: one at which no line breaks."""
+    for message in i18n.read(PACKAGE / "locales" / f"{code}.po"):
+        forms = message.string if isinstance(message.string, tuple) else (message.string,)
+        assert not [form for form in forms if message.id and re.search(r" [?!:;»]|« ", form)], message.id
+
+
 LONGEST_SENTENCE = 16
 """Words: what is longer holds more than one idea."""
 
@@ -57,6 +65,6 @@ def test_easy_french_falls_back_to_french():
     assert easy.code == "fr"
     assert easy.gettext("Ask at the reception.") == french.gettext("Ask at the reception.")
     assert easy.ngettext("%(num)d floor", "%(num)d floors", 2) == french.ngettext("%(num)d floor", "%(num)d floors", 2)
-    assert easy.gettext("What can we do for you?") == "Que voulez-vous faire ?"
-    assert french.gettext("What can we do for you?") != "Que voulez-vous faire ?"
+    assert easy.gettext("What can we do for you?") == "Que voulez-vous faire\N{NO-BREAK SPACE}?"
+    assert french.gettext("What can we do for you?") != "Que voulez-vous faire\N{NO-BREAK SPACE}?"
     assert (easy.gettext("Confirmed"), easy.gettext("Provisional")) == ("C’est sûr", "Ce n’est pas encore sûr")
