@@ -16,6 +16,7 @@ from edge_core.web import dates
 from kiosk import outside, speech
 from kiosk.here import content, kiosk, view
 from kiosk.session import fingerprint
+from kiosk.spacing import bound
 from kiosk.view import TONGUES, View, parse
 
 if TYPE_CHECKING:
@@ -53,7 +54,9 @@ def install(app: Flask) -> None:
             values["view"] = view()
 
     app.context_processor(_surroundings)
-    app.template_filter("without_links")(lambda value: outside.without_links(g.language.text(value)))
+    app.template_filter("content")(lambda value: bound(g.language.text(value)))
+    app.template_filter("without_links")(lambda value: outside.without_links(bound(g.language.text(value))))
+    app.template_filter("hour")(lambda value: dates.hour(value, g.language))
     app.template_filter("web_address")(outside.web_address)
     app.template_filter("shown")(outside.shown)
     app.template_filter("foreign")(lambda value: speaks(value, g.language.code))

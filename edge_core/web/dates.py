@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -59,9 +59,17 @@ def short_day(moment: date, language: Language) -> tuple[str, str]:
     return str(moment.day), format_date(moment, "LLL", locale=language.locale).rstrip(".")
 
 
-def clock(moment: datetime, language: Language) -> str:
+def clock(moment: datetime | time, language: Language) -> str:
     """Return the time of day, "14:05"."""
     return format_time(moment, "H'h'mm" if language.code == "oc" else "HH:mm", locale=language.locale)
+
+
+def hour(told: str, language: Language) -> str:
+    """Return a time of day of a form, "14:05", as `clock` writes it; what is none stays as it is."""
+    try:
+        return clock(time.fromisoformat(told), language)
+    except ValueError:
+        return told
 
 
 def span(start: datetime, end: datetime | None, language: Language, today: date) -> str:

@@ -149,6 +149,11 @@ def test_the_receptionist_works_through_a_queue(open_page, lan, edge):
     visit, ticket = arrive(edge, "Queue <b>Fictive</b>")
     card = page.locator("#inside .guest", has_text="Queue <b>Fictive</b>")
     card.wait_for()
+    page.set_viewport_size({"width": 390, "height": 844})  # as on a telephone
+    first, second = (card.get_by_role("button", name=name).bounding_box() for name in ("Received", "Notify again"))
+    assert first["y"] == second["y"]
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    page.set_viewport_size({"width": 1280, "height": 900})
     card.locator("input[name=badge]").fill("17")
     card.get_by_role("button", name="Note").click()
     page.locator("#inside input[name=badge][value='17']").wait_for()

@@ -50,6 +50,8 @@ def test_spans_and_durations(languages):
     assert dates.departure(start, 7, french) == "dans 7 min"
     assert dates.departure(start, 0, french) == "maintenant"
     assert dates.departure(start, 61, french) == "12:00"
+    assert dates.hour("14:05", french) == "14:05"
+    assert dates.hour("soon", french) == "soon"
 
 
 def test_unreadable_moments_are_none():

@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 import pytest
 
 from edge_core.i18n import NAMES
+from kiosk.app import create_app
 from sync.downlink import content_db
 
 PAGES = [
@@ -160,3 +161,12 @@ class _Attributes(HTMLParser):
         self.links += addresses if tag in {"a", "image", "script", "link"} else []
         self.inline += [name for name in given if name.startswith("on") or name == "style"]
         self.inline += [tag] if tag == "style" or (tag == "script" and "src" not in given) else []
+
+
+@pytest.mark.parametrize("path", ["find", "visit", "plan", "services", "events", "news", "transport"])
+def test_an_empty_page_says_so_and_promises_nothing(settings, now, path):
+    """A park whose content has only just begun: each page says what isn't there yet; no tile counts nothing."""
+    content_db.load(settings.content_db, {"park": [{"id": "park", "name": "Parc"}]}, 2, now)
+    client = create_app(settings).test_client()
+    assert client.get(f"/fr/{path}").text.count('<p class="nothing">') == 1
+    assert ">0 " not in client.get("/fr/").text

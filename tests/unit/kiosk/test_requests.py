@@ -68,6 +68,13 @@ def test_what_a_lease_holds_is_confirmed_and_the_rest_provisional(client, settin
     assert events(settings)[0]["data"]["units"] == 1
 
 
+@pytest.mark.parametrize(("language", "said"), [("fr", "08:00"), ("oc", "8h00")])
+def test_times_are_written_as_the_language_writes_them(client, language, said):
+    """What is sent is the same in every language, what is read isn't."""
+    page = client.get(f"/{language}/service/salle-galet").text
+    assert f'value="08:00"><span>{said}</span>' in page
+
+
 def test_the_answer_of_the_platform_is_shown(client, settings, now):
     """State, reason and reference follow the reply."""
     place = client.post("/fr/service/salle-galet", data=booking(now)).headers["Location"]
