@@ -12,6 +12,7 @@ import threading
 
 from flask import Blueprint, Response, abort, request
 
+from kiosk import aloud
 from kiosk.here import view
 
 routes = Blueprint("speech", __name__)
@@ -30,11 +31,13 @@ def available() -> bool:
 
 @routes.post("/<view:view>/speech")
 def say() -> Response:
-    """Return the sound (WAV) of the form's `text`; 503 where this device can't speak now."""
+    """Return the sound (WAV) of the form's `text`, in its `lang` if it has another; 503 where none can be made now."""
     text = " ".join("".join(letter if letter.isprintable() else " " for letter in request.form.get("text", "")).split())
     if not text:
         abort(400)
-    sound = _spoken(text[:LONGEST], _VOICES[view().language])
+    asked = request.form.get("lang", "")[:2]
+    language = asked if asked in _VOICES else view().language
+    sound = _spoken(aloud.written(text[:LONGEST], language), _VOICES[language])
     if sound is None:
         return Response("", 503, {"Retry-After": "2"})
     return Response(sound, mimetype="audio/wav", headers={"Cache-Control": "no-store"})

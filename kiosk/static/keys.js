@@ -4,7 +4,7 @@
 "use strict";
 
 (() => {
-  const REACHABLE = "a[href], button, input:not([type=hidden]), textarea, select";
+  const REACHABLE = "a[href], button, input:not([type=hidden]), textarea, select, [data-read]"; // data-read: a text that is heard (speech.js)
   const STEPS = { ArrowDown: 1, ArrowRight: 1, ArrowUp: -1, ArrowLeft: -1 };
 
   let place = null; // where one was, when what had the focus is closed

@@ -2,8 +2,12 @@
 """The kiosk without a touch and without a glance: by four keys, and by ear, in a real Chromium."""
 
 import shutil
+import time
+from contextlib import closing
 
 import pytest
+
+from edge_core.store import database, visits
 
 from .kiosk_page import screen
 
@@ -60,7 +64,40 @@ def test_speech_says_the_page_then_what_is_in_focus(chromium, base):
         )
         assert "arrow keys" in page.evaluate("document.body.dataset.said")
         page.keyboard.press("ArrowDown")
-        page.wait_for_function("() => document.body.dataset.said === document.activeElement.innerText")
+        page.wait_for_function("() => document.body.dataset.said === `${document.activeElement.innerText.trim()}.`")
+
+
+@pytest.mark.skipif(not shutil.which("espeak-ng"), reason="no espeak-ng (apt install espeak-ng)")
+def test_a_visit_is_heard_whole_and_a_name_by_its_owner_alone(chromium, base, settings):
+    """What one accepts, and who comes, is said too, each once; what one writes only where headphones are plugged in."""
+    heard = "words => (document.body.dataset.said || '').includes(words)"
+    name = "Zoë Entendue"
+    with screen(chromium) as page:
+        page.set_default_timeout(60_000)
+        page.goto(f"{base}/fr-s/visit/oeuvre/-")
+        page.wait_for_function(heard, arg="Les flèches")
+        texts = page.locator("main [data-read]").all_inner_texts()
+        assert {"Ne touchez pas aux presses.", "Ce que je vois ici reste ici."} <= set(texts)
+        for _ in range(40):
+            page.keyboard.press("ArrowDown")
+            if page.evaluate("document.activeElement.innerText") == "Ce que je vois ici reste ici.":
+                break
+        page.wait_for_function(heard, arg="Ce que je vois ici reste ici.")
+        page.fill("#name", name)
+        page.wait_for_function(heard, arg=f"{len(name)} caractères écrits")
+        page.evaluate("document.documentElement.classList.add('device-headphones-ready')")
+        page.locator("#people").focus()
+        page.locator("#name").focus()
+        page.wait_for_function(heard, arg=name)
+        page.locator("input[name=accept]").check()
+        page.locator("form.ask button.large").click()
+        page.wait_for_url("**/received/*")
+        page.wait_for_function(heard, arg="Les flèches")
+        assert page.evaluate("document.body.dataset.said").count("Votre arrivée est notée") == 1
+        with closing(database.open_edge(settings.edge_db)) as edge, database.write(edge):
+            visits.answer(edge, page.url.rsplit("/", 1)[1], "coming", time.time())
+        page.wait_for_function(heard, arg="Quelqu’un arrive")
+        assert page.locator("main [data-read]", has_text="tapez").count() == 1
 
 
 def test_headphones_turn_speech_on_and_off(chromium, base):
