@@ -13,7 +13,7 @@ from flask import Blueprint, abort, render_template
 from edge_core import clock
 from edge_core.errors import StoreError
 from edge_core.store import database, escalation, visits
-from kiosk import plan, ticketing
+from kiosk import plan, printed, ticketing
 from kiosk.here import content, kiosk
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ def page(key: str) -> str | tuple[str, int]:
             escalation.turn(connection, here.device.id, now, patience(here))
             visit = visits.get(connection, str(uuid.UUID(key)))
             tickets = visits.tickets_of(connection, visit.id) if visit else []
+            paper = printed.of(connection, tickets, here)
             told = visit is not None and visits.told(connection, visit.id)
     except ValueError:
         abort(404)
@@ -54,6 +55,8 @@ def page(key: str) -> str | tuple[str, int]:
         "visit/received.html",
         visit=visit,
         told=told,
+        paper=paper,
+        on_paper=paper == printed.PRINTED,
         company=company,
         badge=bool(isinstance(rules, dict) and rules.get("badge")),
         sheet=plan.sheet(company.get("floor"), company.get("room")),

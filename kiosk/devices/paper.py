@@ -31,6 +31,7 @@ WORDS = {
     "badge": N_("Badge"),
     "way": N_("Your way"),
     "phone": N_("The way on your phone"),
+    "join": N_("Join the park's WiFi and scan."),
     "wifi": N_("WiFi code"),
     "leave": N_("When you leave, scan this code at the kiosk"),
 }
@@ -85,16 +86,19 @@ class _Sheet:
             self._lines(self._word("way"), bold=True)
             for number, step in enumerate(ticket.route[:_STEPS], 1):
                 self._lines(f"{number}. {step}")
-        self._code(ticket.route_url, self._word("phone"), _MIDDLE)
         if ticket.wifi_code:
-            self._code(ticket.wifi_url, "", _MIDDLE)
-            self._lines(f"{self._word('wifi')} {ticket.wifi_code}", align="center", bold=True)
+            self._above("wifi")
+            self._code(ticket.wifi_url, _MIDDLE)
+            self._lines(ticket.wifi_code, align="center", bold=True)
+        if ticket.route_url:  # after the WiFi, through which alone it opens
+            self._above("phone", "join")
+            self._code(ticket.route_url, _MIDDLE)
         self._rule()
         self._lines(self._word("leave"), align="center", bold=True)
 
     def tail(self, ticket: Ticket) -> None:
         """Lay the code to leave with, and the cut."""
-        self._code(ticket.check_out, "", _LARGE)
+        self._code(ticket.check_out, _LARGE)
         self._lines(ticket.code, align="center", large=True)
         self._printer.cut()
 
@@ -115,11 +119,14 @@ class _Sheet:
         self._printer.set(align="left", bold=False, custom_size=True, width=1, height=1)
         self._printer.textln("-" * self._columns)
 
-    def _code(self, content: str, above: str, size: int) -> None:
+    def _above(self, *names: str) -> None:
+        """Write what the code below is for, apart from the code before, or a phone reads the wrong one."""
+        self._printer.textln()
+        for number, name in enumerate(names):
+            self._lines(self._word(name), align="center", bold=not number)
+
+    def _code(self, content: str, size: int) -> None:
         if not content:
             return
-        if above:
-            self._printer.textln()
-            self._lines(above, align="center")
         self._printer.set(align="center", custom_size=True, width=1, height=1)
         self._printer.qr(content, ec=1, size=size, native=bool(self._printer.profile.features.get("qrCode", True)))

@@ -88,7 +88,11 @@ def test_a_ticket_comes_out_whole(desk, edge, printer, told):
     ask(edge)
     settle(desk, edge)
     assert state(edge) == ("printed", None)
-    assert printer.paper.codes() == [TICKET.route_url, TICKET.wifi_url, CODE]
+    assert printer.paper.codes() == [TICKET.wifi_url, TICKET.route_url, CODE]  # the way opens in the WiFi alone
+    codes = [place for place, what in enumerate(printer.paper.printed) if what[0] == "code"]
+    above = [str(printer.paper.printed[place - 1][1]) for place in codes]
+    for word, heading in zip(("Code WiFi", "scannez", "borne"), above, strict=True):
+        assert word in heading
     text = " ".join(printer.paper.text().split())
     for words in ("Parc Exemple", "Exemple Ardoise", "Pour 3 personnes", "à gauche", "AB7K-93XZ", "K7PM-2Q4D"):
         assert words in text
