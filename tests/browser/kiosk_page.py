@@ -10,6 +10,21 @@ from werkzeug.serving import make_server
 
 SAMPLE = runpy.run_path(str(Path(__file__).parents[1] / "unit" / "kiosk" / "sample.py"))
 LAYOUTS = {"standing": (1080, 1920), "desk": (1280, 800)}
+BROKEN = r"""() => {
+  const broken = [], texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  for (let node; (node = texts.nextNode());) {
+    if (!node.parentElement.checkVisibility() || node.parentElement.closest(".hidden")) continue;
+    for (const word of node.data.matchAll(/[\p{L}\p{N}]+/gu)) {
+      const range = document.createRange();
+      range.setStart(node, word.index);
+      range.setEnd(node, word.index + word[0].length);
+      const lines = new Set([...range.getClientRects()].map(box => Math.round(box.top)));
+      if (lines.size > 1) broken.push(word[0]);
+    }
+  }
+  return broken;
+}"""
+"""Finds the words of a page that stand on two lines; at a hyphen or an apostrophe a word may break."""
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from edge_core import settings as configuration
 from edge_core.store import database, desk_users, visits
 from kiosk.app import create_app, create_desk
 
-from .kiosk_page import LAYOUTS, SAMPLE, serving
+from .kiosk_page import BROKEN, LAYOUTS, SAMPLE, serving
 
 axe_api = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not installed")
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
@@ -152,7 +152,10 @@ def test_the_receptionist_works_through_a_queue(open_page, lan, edge):
     page.set_viewport_size({"width": 390, "height": 844})  # as on a telephone
     first, second = (card.get_by_role("button", name=name).bounding_box() for name in ("Received", "Notify again"))
     assert first["y"] == second["y"]
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    for language in ("fr", "es", "oc", "en"):
+        page.goto(f"{lan}/{language}/reception")
+        assert page.evaluate(BROKEN) == []
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     page.set_viewport_size({"width": 1280, "height": 900})
     card.locator("input[name=badge]").fill("17")
     card.get_by_role("button", name="Note").click()

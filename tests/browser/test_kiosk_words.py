@@ -9,24 +9,9 @@ import pytest
 from kiosk.app import create_app
 from sync.downlink import content_db
 
-from .kiosk_page import LAYOUTS, SAMPLE, screen, serving
+from .kiosk_page import BROKEN, LAYOUTS, SAMPLE, screen, serving
 
 pytestmark = pytest.mark.browser
-# A word may break at a hyphen or an apostrophe.
-BROKEN = r"""() => {
-  const broken = [], texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-  for (let node; (node = texts.nextNode());) {
-    if (!node.parentElement.checkVisibility() || node.parentElement.closest(".hidden")) continue;
-    for (const word of node.data.matchAll(/[\p{L}\p{N}]+/gu)) {
-      const range = document.createRange();
-      range.setStart(node, word.index);
-      range.setEnd(node, word.index + word[0].length);
-      const lines = new Set([...range.getClientRects()].map(box => Math.round(box.top)));
-      if (lines.size > 1) broken.push(word[0]);
-    }
-  }
-  return broken;
-}"""
 CUT = """() => [...document.querySelectorAll(".detail")]
   .filter(each => each.scrollHeight > each.clientHeight + 2).map(each => each.innerText)"""
 
