@@ -58,3 +58,14 @@ def screen(chromium, layout="standing", expected=("404", "503"), **options):
         assert len(asked) == 1, asked
     finally:
         context.close()
+
+
+def press(page, keys):
+    """Write on the keyboard of the page, once it is there; a key of its other layer is looked for there."""
+    board = page.locator("#keyboard")
+    board.locator("button").first.wait_for()
+    for key in keys:
+        wanted = board.locator(f"button[data-key='{key}']")
+        if wanted.count() == 0:
+            board.locator("button[data-key='Ⓐ'], button[data-key='Ⓔ']").tap()
+        wanted.tap()

@@ -8,7 +8,7 @@ from flask import request
 
 from kiosk.app import create_app
 
-from .kiosk_page import screen, serving
+from .kiosk_page import press, screen, serving
 
 pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 pytestmark = pytest.mark.browser
@@ -51,8 +51,7 @@ def test_the_search_works_the_second_time_too(chromium, base):
         for _ in range(3):
             follow(page, "main a[href$='/find']")
             page.locator("#q").tap()
-            for letter in "gal":
-                page.locator(f"#keyboard button[data-key='{letter}']").tap()
+            press(page, "gal")
             page.locator("#answers .row").first.wait_for()
             assert page.input_value("#q") == "gal"
             follow(page, "#answers .row")

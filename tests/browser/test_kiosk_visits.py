@@ -11,7 +11,7 @@ from edge_core import settings as configuration
 from edge_core.store import database, desk_users, visits
 from kiosk.app import create_app, create_desk
 
-from .kiosk_page import BROKEN, LAYOUTS, SAMPLE, serving
+from .kiosk_page import BROKEN, LAYOUTS, SAMPLE, press, serving
 
 axe_api = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not installed")
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
@@ -58,14 +58,6 @@ def open_kiosk(open_page, layout):
     return page
 
 
-def press(page, keys):
-    """Write on the keyboard of the page."""
-    for key in keys:
-        if page.locator(f"#keyboard button[data-key='{key}']").count() == 0:
-            page.locator("#keyboard button[data-key='Ⓐ'], #keyboard button[data-key='Ⓔ']").first.tap()
-        page.locator(f"#keyboard button[data-key='{key}']").tap()
-
-
 def arrive(edge, name, company="exemple-ardoise"):
     ticket = visits.Ticket(visits.new_code(), "", 2, "", None)
     arrival = visits.Arrival(company=company, host=None, name=name, people=2, place="kiosk-1", language="fr")
@@ -96,7 +88,7 @@ def test_a_whole_visit_by_touch(open_page, base, edge, layout):
     answers.get_by_role("link", name="Exemple Ardoise").tap()
     page.get_by_role("link", name="Workshop").tap()
     page.locator("#name").tap()
-    press(page, ["⇧", "z", "o", "Ⓔ", "ë", "Ⓐ", "▾"])
+    press(page, "⇧zoë▾")
     page.get_by_role("button", name="Tell them that I am here").tap()
     page.wait_for_url("**/en/received/*")
     assert page.get_by_role("heading", name="Your arrival is noted").is_visible()
@@ -113,8 +105,7 @@ def test_a_whole_visit_by_touch(open_page, base, edge, layout):
     page.wait_for_url(f"{base}/")
     page.goto(f"{base}/en/leaving")
     page.locator("#code").tap()
-    press(page, [letter.lower() for letter in code])
-    page.locator("#keyboard button[data-key='▾']").tap()
+    press(page, f"{code.lower()}▾")
     page.get_by_role("button", name="End my visit").tap()
     page.get_by_role("heading", name="Goodbye, your visit is over").wait_for()
     assert visits.get(edge, key).state == "left"
