@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, request
 
-from edge_core import control, logs
+from edge_core import clock, control, logs
 from edge_core.i18n import N_
 from edge_core.web.templating import language
 from kiosk.here import kiosk
@@ -29,6 +29,13 @@ _LONGEST_LIFE = 16
 _UNKNOWN = N_("This code isn't one of ours. Choose on the screen, or ask at the reception.")
 _UNREADABLE = N_("This code can't be read. Hold it still in front of the reader, or choose on the screen.")
 _TOO_LATE = N_("Scan it once more, please.")
+_STICK = {
+    "taken": N_("The USB stick's content is taken. The stick may be unplugged."),
+    "rejected": N_("The USB stick's content is refused, and nothing was changed. The technician's page tells why."),
+    "pulled": N_("The USB stick was pulled out too early, and nothing was changed. Plug it in again."),
+}
+_NEWS = 30.0
+"""Seconds that what became of a stick is news: a page that opens later doesn't say it again."""
 _readers: list[Reader] = []
 _last_readers: list[Reader] = []
 
@@ -56,6 +63,10 @@ def watch() -> dict[str, Any]:
     answer = control.ask(kiosk().settings.devices_socket, asked, _WATCH + _MORE)
     if not answer or not answer.pop("ok", False):
         return {"away": True}
+    stick = answer.get("devices", {}).get("stick", {})
+    words = _STICK.get(stick.get("news", ""))
+    if words and clock.now() - float(stick.get("at", 0)) < _NEWS:
+        stick["said"] = language().gettext(words)
     return answer
 
 

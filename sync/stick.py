@@ -15,12 +15,12 @@ import stat
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from tuf.api.exceptions import DownloadError, DownloadHTTPError
 from tuf.ngclient import FetcherInterface
 
-from edge_core import logs
+from edge_core import clock, logs, stick_receipt
 from edge_core.errors import ContentError
 from sync.downlink.road import Road
 
@@ -140,6 +140,20 @@ def react(change: Change, settings: Settings, downlink: Downlink) -> Result | No
             result = take(downlink, folder)
     except ContentError as error:
         _log.warning("stick_not_taken", reason=str(error))
+        _leave_receipt(change.device.node, str(error), settings)
         return None
     _log.info("stick_taken", version=result.version, changed=result.changed, reason=str(result.error or ""))
+    _leave_receipt(change.device.node, str(result.error or ""), settings)
     return result
+
+
+def _leave_receipt(node: str, reason: str, settings: Settings) -> None:
+    """Tell who stands at the screen what became of it; a full disk keeps it in the log alone."""
+    state: Literal["taken", "rejected"] = "rejected" if reason else "taken"
+    told = stick_receipt.plain(reason.replace(f"The content at {_URL}", "The stick's content"))
+    receipt = stick_receipt.Receipt(node, state, told, clock.now())
+    try:
+        settings.run_dir.mkdir(parents=True, exist_ok=True)
+        stick_receipt.write(settings.run_dir, receipt)
+    except OSError as error:
+        _log.warning("stick_receipt_not_left", reason=error.strerror)

@@ -28,7 +28,7 @@ _STATES = {
     "refused": ("is a keyboard that nobody knows: it types nothing", "Unplug it. Who plugged it in?"),
     "rejected": (
         "was refused",
-        "`journalctl -u parvis-stick` says which: the signature, the version, or the file system.",
+        "Nothing was changed. Mend what it says, plug the stick in again; `journalctl -u parvis-stick` says more.",
     ),
 }
 
@@ -59,6 +59,8 @@ def device(role: str, told: dict[str, Any], settings: Settings) -> Finding:
     seen, remedy = _STATES.get(
         state, (f"is in an unknown state, {state!r}", "`journalctl -u parvis-devices` says what it saw.")
     )
+    if state == "rejected" and told.get("label"):
+        seen, where = f"{seen}: {told['label']}", f" ({told.get('node')})"
     expected = role in settings.kiosk.devices
     if state == "absent" and not expected:
         # What was there once has left its name; the printer's state is told from the start on.

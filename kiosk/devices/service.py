@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edge_core import clock, i18n, logs, notify
+from edge_core import clock, i18n, logs, notify, stick_receipt
 from edge_core.hotplug import Change, Hotplug
 from kiosk.devices import paper
 from kiosk.devices.board import Board
@@ -60,6 +60,8 @@ class Service:
         )
         self._present: set[Plugged] = set()
         self._nodes: dict[str, set[str]] = {}
+        self._run_dir = settings.run_dir
+        self._stick_since = self._stick_told = 0.0
 
     def run(self) -> None:
         """Work until `stop`."""
@@ -127,6 +129,8 @@ class Service:
         elif device.role == "printer":
             self._printers.put(change)
         else:
+            if device.role == "stick":
+                self._stick_since = clock.now()
             self._tell(device, "ready" if change.came else "absent")
 
     def _read(self) -> None:
@@ -149,8 +153,21 @@ class Service:
     def _look_at_screen(self) -> None:
         if self._screen is not None:
             self._screen.turn(time.monotonic(), clock.now())
+        self._look_at_stick()
         self._reports.turn(time.monotonic())
         self._stopping.wait(1.0)
+
+    def _look_at_stick(self) -> None:
+        """Tell what became of the stick; another process takes its content (sync.stick)."""
+        told = stick_receipt.read(self._run_dir)
+        if told is None or told.at < self._stick_since:
+            return
+        here = told.node in self._nodes.get("stick", ())
+        if here or told.at != self._stick_told:  # it may have been pulled out half-way, and that is told once
+            state, news = (told.state, told.state) if here else ("absent", "pulled")
+            about = {"label": told.reason, "node": told.node, "at": f"{told.at:.0f}"}
+            self.board.tell("stick", state=state, news=news if told.reason else "taken", **about)
+        self._stick_told = told.at
 
     def _printer_is(self, state: str) -> None:
         self.board.tell("printer", state=state)

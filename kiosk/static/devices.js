@@ -9,6 +9,7 @@
   let life = "";
   let after = -1;
   let hiding;
+  let told = ""; // what a device has said of itself
   let reload; // the number of the last order to load again
 
   function say(text) {
@@ -24,6 +25,9 @@
     for (const name of [...root.classList]) if (name.startsWith("device-")) root.classList.remove(name);
     for (const [role, its] of Object.entries(devices)) root.classList.add(`device-${role}-${its.state}`);
     document.dispatchEvent(new CustomEvent("parvis:devices", { detail: devices }));
+    const news = devices.stick && devices.stick.said || "";
+    if (news && news !== told) say(news);
+    told = news;
     const asked = devices.screen ? devices.screen.reload : undefined;
     if (reload !== undefined && asked !== undefined && asked !== reload) window.location.reload();
     reload = asked === undefined ? reload : asked;

@@ -3,13 +3,13 @@
 
 import shutil
 import subprocess
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 from tuf.api.exceptions import DownloadError
 
-from edge_core import clock, settings
+from edge_core import clock, settings, stick_receipt
 from edge_core.errors import ContentError
 from edge_core.hotplug import Change, Plugged, role_of
 from edge_core.store.replica import Replica
@@ -127,6 +127,37 @@ def test_a_stick_is_mounted_without_any_right(place, tmp_path):
         assert stick.react(change, place[3], place[1]).version == 1
     finally:
         subprocess.run(["losetup", "--detach", node], check=True)
+
+
+def test_each_stick_leaves_a_receipt_for_the_screen(place, monkeypatch):
+    """Taken, refused for its signature, for its age, for holding nothing: the technician reads which."""
+    folder, downlink, _, configuration = place
+
+    def receipt(name):
+        @contextmanager
+        def mounted(_node):
+            yield folder / name
+
+        monkeypatch.setattr(stick, "mounted", mounted)
+        stick.react(Change(came=True, device=Plugged("stick", "/dev/sda1")), configuration, downlink)
+        return stick_receipt.read(configuration.run_dir)
+
+    shutil.copytree(folder / "stick", folder / "yesterday")
+    shutil.copytree(folder / "stick", folder / "forged")
+    (folder / "empty").mkdir()
+    for path in (folder / "forged" / "parvis" / "metadata").glob("*timestamp.json"):
+        path.write_text(path.read_text(encoding="utf-8").replace('"version": 1', '"version": 9'), encoding="utf-8")
+        path.write_text(path.read_text(encoding="utf-8").replace('"version":1', '"version":9'), encoding="utf-8")
+    text = (folder / "source" / "companies.csv").read_text(encoding="utf-8")
+    (folder / "source" / "companies.csv").write_text(text.replace("couvreurs", "zingueurs"), encoding="utf-8")
+    publisher.publish(folder / "source", folder / "stick" / "parvis", folder / "keys", clock.now())
+    good = receipt("stick")
+    assert (good.state, good.reason, good.node) == ("taken", "", "/dev/sda1")
+    reasons = {name: receipt(name) for name in ("forged", "yesterday", "empty")}
+    assert {each.state for each in reasons.values()} == {"rejected"}
+    assert "rolled back" in reasons["yesterday"].reason
+    assert "no content repository" in reasons["empty"].reason
+    assert "sign" in reasons["forged"].reason
 
 
 @pytest.mark.parametrize("node", ["sda1", "/dev/../etc/passwd", "/dev/sda1 -o rw", "--bind", "/tmp/x"])

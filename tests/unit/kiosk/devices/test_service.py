@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from edge_core import stick_receipt
+from edge_core.doctor import kiosk as doctor
 from edge_core.hotplug import Change, Plugged
 from edge_core.store import database, print_jobs
 from edge_core.store.database import write
@@ -109,6 +111,42 @@ def test_plugged_in_scanned_printed_pulled_out(cables, client, settings, tmp_pat
     printer.pull()
     os.close(end)
     os.close(other)
+
+
+def test_what_became_of_a_stick_is_said_once_on_the_screen(cables, client, settings):
+    """Refused content is told in words and kept for the technician; the same stick plugged in again begins anew."""
+
+    def stick_is(state):
+        return until(lambda: states(client).get("stick") == state)
+
+    def said():
+        return client.get("/fr/devices?life=&after=-1").json["devices"]["stick"].get("said", "")
+
+    node = "/dev/sda1"
+    cables.plug("stick", node)
+    assert stick_is("ready")
+    receipt = stick_receipt.Receipt(node, "rejected", "the signature is wrong", time.time())
+    stick_receipt.write(settings.run_dir, receipt)
+    assert stick_is("rejected")
+    assert "refusé" in said()
+    found = next(one for one in doctor.checks(settings) if one.check == "stick")
+    assert (found.state, "the signature is wrong" in found.seen) == ("warning", True)
+    cables.plug("stick", node, came=False)
+    assert stick_is("absent")
+    cables.plug("stick", node)
+    assert stick_is("ready")
+    stick_receipt.write(settings.run_dir, stick_receipt.Receipt(node, "taken", "", time.time()))
+    assert stick_is("taken")
+    assert "peut être retirée" in said()
+    cables.plug("stick", node, came=False)
+    assert stick_is("absent")
+    assert said() == ""  # it was told before
+    cables.plug("stick", node)
+    assert stick_is("ready")
+    cables.plug("stick", node, came=False)
+    assert stick_is("absent")
+    stick_receipt.write(settings.run_dir, stick_receipt.Receipt(node, "rejected", "pulled out", time.time()))
+    assert until(lambda: "trop tôt" in said())
 
 
 def test_what_went_while_nobody_looked_is_absent(cables, client, tmp_path):
