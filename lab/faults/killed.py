@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 
 from edge_core.store import lives, outbox, requests
 from sync import __main__ as program
-from sync import replies, service, uplink
+from sync import replies, service, telling, uplink
 
 POINTS = {
     "start recorded": (program, "tell_start", "after"),
@@ -25,7 +25,7 @@ POINTS = {
     "acknowledgement judged": (uplink.Window, "judge", "after"),
     "rows deleted, not committed": (outbox, "acknowledge", "after"),
     "rows deleted": (uplink.Window, "advance", "before"),
-    "birth told": (service.Service, "_tell_birth", "after"),
+    "birth told": (telling.Telling, "_tell_birth", "after"),
     "reply applied, not committed": (requests, "apply_reply", "after"),
     "reply committed": (replies.Replies, "apply", "after"),
     "witness written": (lives.Witness, "keep", "after"),
