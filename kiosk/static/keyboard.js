@@ -118,6 +118,7 @@
     if (field) field.blur();
   }
 
+  board.addEventListener("parvis:hide", hide);
   // Pressing a key must not take the place of writing away from the field.
   board.addEventListener("pointerdown", (event) => event.preventDefault());
   board.addEventListener("mousedown", (event) => event.preventDefault());

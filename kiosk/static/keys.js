@@ -40,7 +40,7 @@
   function back() {
     const keyboard = document.getElementById("keyboard");
     const link = document.querySelector(".back a, .bar a"); // where a page has no way back, home
-    if (keyboard && !keyboard.hidden) (keyboard.querySelector("[data-key='▾']") || keyboard.querySelector("[data-key='⏎']")).click();
+    if (keyboard && !keyboard.hidden) keyboard.dispatchEvent(new Event("parvis:hide"));
     else if (link) link.click();
   }
 
@@ -85,8 +85,11 @@
     const target = event.target;
     const step = STEPS[event.key];
     const sideways = event.key === "ArrowLeft" || event.key === "ArrowRight";
-    if (event.altKey || event.ctrlKey || event.metaKey || target.matches("select, input[type=radio]")) return;
-    if (step && !(sideways && target.matches("input, textarea"))) {
+    if (event.altKey || event.ctrlKey || event.metaKey || target.matches("select")) return;
+    if (event.key === "Enter" && target.matches("input[type=radio]")) { // it chooses here too, and sends nothing yet
+      event.preventDefault();
+      target.click();
+    } else if (step && !(sideways && target.matches("input, textarea"))) { // up and down leave a group of choices
       event.preventDefault();
       if (sideways || !row(step)) move(step);
     } else if (event.key === "Escape" && !document.querySelector("dialog[open]")) back();

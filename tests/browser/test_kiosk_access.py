@@ -54,6 +54,27 @@ def test_keys_stay_in_the_question_and_move_in_a_text(chromium, base):
             assert page.evaluate("document.activeElement.closest('#idle') !== null")
 
 
+def test_four_keys_choose_a_day_and_a_time_and_send(chromium, base):
+    """Up and down go through the choices and out of them, Enter chooses; Escape puts any keyboard of the page away."""
+    with screen(chromium) as page:
+        page.goto(f"{base}/en/service/salle-galet")
+        page.locator("#people").focus()
+        page.locator("#keyboard").wait_for()
+        page.keyboard.press("Escape")
+        page.locator("#keyboard").wait_for(state="hidden")
+        page.goto(f"{base}/en/service/salle-galet")
+        for name in ("date", "time"):
+            for _ in range(MOST_KEYS):
+                page.keyboard.press("ArrowDown")
+                if page.evaluate("document.activeElement.name") == name:
+                    break
+            page.keyboard.press("ArrowDown")  # tomorrow, and the next half hour
+            page.keyboard.press("Enter")
+            assert page.locator(f"input[name={name}]:checked").count() == 1
+        press_to(page, "Send the request")
+        page.wait_for_url("**/en/request/*")
+
+
 @pytest.mark.skipif(not shutil.which("espeak-ng"), reason="no espeak-ng (apt install espeak-ng)")
 def test_speech_says_the_page_then_what_is_in_focus(chromium, base):
     """The title and the keys first, then each thing by its name; real sound that really plays."""
