@@ -101,7 +101,8 @@ def erasures(config: str, *, as_json: bool) -> None:
         at, before = (
             datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%d %H:%M") for moment in (line.at, line.before)
         )
-        click.echo(f"{line.n}  {at} UTC  {line.visits} visits not changed since {before}  {line.digest[:16]}")
+        count = f"{line.visits} {'visit' if line.visits == 1 else 'visits'}"
+        click.echo(f"{line.n}  {at} UTC  {count} not changed since {before}  {line.digest[:16]}")
     click.echo("The list is whole." if erasure.check(found) else "The list was changed by somebody: it proves nothing.")
 
 

@@ -182,7 +182,7 @@ _TAIL = """
 * **Small groups are hidden before anything is written down**: under 10 nothing is told, other counts are rounded to 5, and where a hidden group could be worked
   out from its neighbours another one is hidden too (`edge_core/disclosure`).
 * **Objecting takes one tap** on the portal (My data), without a cookie or an account.
-* **Deleted is overwritten** (`secure_delete`), and the write-ahead log is emptied after a device was forgotten. No core dumps are written.
+* **Deleted is overwritten** (`secure_delete`), and the write-ahead log is emptied after a device or a visit was forgotten. No core dumps are written.
 
 ## What remains
 

@@ -3,13 +3,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import sqlite3
 
 from edge_core.store import erasure, kept
-from edge_core.store.database import write
-
-if TYPE_CHECKING:
-    import sqlite3
+from edge_core.store.database import empty_log, write
 
 _EVERY = 600.0  # seconds between two calls that look
 _MOST = 500
@@ -51,6 +48,7 @@ class Forgetting:
         self._connection = connection
         self._visits_kept = visits_kept
         self._due = running + _EVERY
+        self._untidy = False
 
     def turn(self, running: float, now: float | None) -> int:
         """Forget some where it is due; return how many rows. Raises as `forget_old`."""
@@ -58,6 +56,16 @@ class Forgetting:
             return 0
         self._due = running + _EVERY
         done = forget_old(self._connection, now) + erasure.erase(self._connection, now - self._visits_kept, now)
-        if done >= _MOST:
+        self._untidy = self._untidy or done > 0
+        if done >= _MOST or not self._tidy():
             self._due = running + _SOON
         return done
+
+    def _tidy(self) -> bool:
+        """Empty the log of what was forgotten: until then the database file itself still holds it. False: later."""
+        if self._untidy:
+            try:
+                self._untidy = not empty_log(self._connection)
+            except sqlite3.Error:
+                return False
+        return not self._untidy

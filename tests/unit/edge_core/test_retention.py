@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -119,6 +120,29 @@ def test_old_visits_are_erased_and_it_can_be_shown(store):
     assert not erasure.check(proof[1:])
     store.execute("UPDATE erasures SET visits = 2 WHERE n = 1")
     assert not erasure.check(erasure.lines(store))
+
+
+def test_an_erased_name_is_in_no_file_while_the_database_is_open(store, tmp_path):
+    """Neither in edge.db nor in its log; a log that somebody reads is emptied once the reader is done."""
+    name = "Nom Effaçable Entièrement"
+
+    def held():
+        return [file.name for file in (tmp_path / "state").iterdir() if name.encode() in file.read_bytes()]
+
+    arrival = visits.Arrival(company="c", host=None, name=name, people=1, place="k", language="fr")
+    gone = visits.arrive(store, arrival, [], 0.0)
+    visits.leave(store, gone.id, "scan", 5.0)
+    acknowledge(store)
+    assert held() != []
+    reader = sqlite3.connect(tmp_path / "state" / "edge.db", isolation_level=None)
+    reader.execute("BEGIN")
+    reader.execute("SELECT count(*) FROM visits").fetchone()
+    forgetting = retention.Forgetting(store, 0.0)
+    assert forgetting.turn(600.0, 91 * DAY) == 1
+    assert held() != []
+    reader.close()
+    assert forgetting.turn(603.0, 91 * DAY) == 0
+    assert held() == []
 
 
 def test_the_privacy_document_is_the_table_that_the_purge_obeys():
