@@ -14,7 +14,8 @@
   let waiting = "";
   let held;
 
-  async function say(text, lang = "") {
+  async function say(words, lang = "") {
+    const text = words.replace(/([.!?…:]), /g, "$1 "); // a sentence that ends needs no comma
     asking.abort();
     player.pause();
     asking = new AbortController();
@@ -51,7 +52,7 @@
   // What is somebody's own is for their ears: without headphones a loudspeaker would tell it to the hall.
   const alone = () => document.documentElement.classList.contains("device-headphones-ready");
 
-  function words(element) {
+  function written(element) {
     let text = element.innerText || "";
     for (const drawn of element.querySelectorAll("[aria-hidden=true]")) if (drawn.innerText) text = text.replace(drawn.innerText, "");
     return text.trim().replace(/\s*\n\s*/g, ", ");
@@ -70,20 +71,20 @@
   // --- What an element is called, and what it is. A password is never said.
   function named(element) {
     if (element.closest("[data-private]") && !alone()) return "";
-    const label = element.labels && element.labels.length ? words(element.labels[0]) : "";
-    const name = element.getAttribute("aria-label") || label || words(element) || element.value || "";
+    const label = element.labels && element.labels.length ? written(element.labels[0]) : "";
+    const name = element.getAttribute("aria-label") || label || written(element) || element.value || "";
     const wrong = document.getElementById(element.getAttribute("aria-describedby"));
     const state = [];
     if (element.matches("input:not([type=radio]):not([type=checkbox]), textarea")) state.push(given.field, value(element));
     if (element.checked || element.getAttribute("aria-current") === "true") state.push(given.chosen);
-    if (wrong) state.push(words(wrong));
+    if (wrong) state.push(written(wrong));
     return [name, ...state].filter(Boolean).join(", ");
   }
 
   document.addEventListener("focusin", (event) => {
     const dialog = event.target.closest("dialog");
     const entered = dialog && !dialog.contains(event.relatedTarget);
-    const asked = entered ? ["aria-labelledby", "aria-describedby"].map((name) => words(document.getElementById(dialog.getAttribute(name)))) : [];
+    const asked = entered ? ["aria-labelledby", "aria-describedby"].map((name) => written(document.getElementById(dialog.getAttribute(name)))) : [];
     const text = sentences([...asked, named(event.target)]);
     const own = event.target.querySelector("[lang]") || event.target.closest("[lang]");
     if (text) say(text, own.lang);
@@ -93,14 +94,14 @@
   // --- The texts that lie between links and fields are stops too.
   function open() {
     for (const one of main.querySelectorAll(TEXTS)) {
-      if (one.dataset.read === undefined && !one.querySelector(`${TEXTS}, ${ACTIVE}`) && !one.closest(ACTIVE) && words(one)) {
+      if (one.dataset.read === undefined && !one.querySelector(`${TEXTS}, ${ACTIVE}`) && !one.closest(ACTIVE) && written(one)) {
         one.dataset.read = "";
         one.tabIndex = 0;
       }
     }
   }
 
-  const told = () => sentences([...main.querySelectorAll("[role=status]")].map(words));
+  const told = () => sentences([...main.querySelectorAll("[role=status]")].map(written));
   let before = told();
   new MutationObserver(() => {
     open();
@@ -109,10 +110,10 @@
     before = now;
   }).observe(main, { childList: true, subtree: true, characterData: true });
   const said = document.getElementById("said");
-  new MutationObserver(() => words(said) && announce(words(said))).observe(said, { childList: true, subtree: true, attributes: true });
+  new MutationObserver(() => written(said) && announce(written(said))).observe(said, { childList: true, subtree: true, attributes: true });
 
   open();
   const first = [...main.querySelectorAll("h1, .lead, [role=status], [role=alert], [data-spoken]")];
   const opening = first.filter((one) => !one.matches("[data-private]") && !first.some((other) => other !== one && other.contains(one)));
-  say(sentences([...opening.map(words), given.keys]));
+  say(sentences([...opening.map(written), given.keys]));
 })();
