@@ -27,7 +27,7 @@ def compressed(p: PlatformSubject) -> str:
     life.reach(4, "a plain and a compressed batch")
     bomb = _bomb(json.dumps(life.event(5)).encode())
     life.send("health", bomb)
-    life.stays(4, f"a batch of 64 MiB, compressed to {len(bomb)} bytes")
+    life.stays(4, f"a batch of 64 MiB, compressed to {len(bomb)} bytes", p.patience)  # it takes a while to unpack
     life.send("health", life.events(5))
     life.reach(5, "a bomb and then a good batch")
     return "both kinds acknowledged; 64 MiB of blanks refused"
