@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from dateutil.rrule import rrulestr
 from icalendar import Calendar
+from icalendar.parser import unescape_backslash
 
 from sync.downlink.repository_format import LANGUAGES
 from sync.publish import rows
@@ -216,8 +217,13 @@ def _languages(component: Any, field: str) -> dict[str, str]:
     for each in _groups(component.get(f"X-PARVIS-{field}")):
         language = str(each.params.get("LANGUAGE", "")).lower()
         if language in LANGUAGES and language != "fr":
-            found[language] = rows.clean(str(each))
+            found[language] = _text(each)
     return found
+
+
+def _text(own: Any) -> str:
+    """Return a field of ours, which the library leaves as it was written (RFC 5545, 3.3.11)."""
+    return rows.clean(unescape_backslash(str(own)))
 
 
 def _number(component: Any, field: str, most: int, reading: _Reading) -> int | None:
@@ -231,6 +237,7 @@ def _number(component: Any, field: str, most: int, reading: _Reading) -> int | N
 
 def _organiser(component: Any) -> str:
     named = component.get("X-PARVIS-ORGANISER")
-    if named is None and component.get("ORGANIZER") is not None:
-        named = component["ORGANIZER"].params.get("CN", "")
-    return rows.clean(str(named or ""))
+    if named is not None:
+        return _text(named)
+    told = component.get("ORGANIZER")
+    return rows.clean(str(told.params.get("CN", ""))) if told is not None else ""

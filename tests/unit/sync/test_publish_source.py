@@ -330,6 +330,14 @@ def test_news_is_a_company_s_own_by_its_link_or_by_its_word(folder, demo):
     assert (item["company"], item["priority"]) == ("pixel-imaginaire", 3)
 
 
+def test_what_a_calendar_escapes_is_text_in_each_language(demo):
+    """A comma of an event is no backslash and a comma to whoever reads it in English."""
+    events = demo.collections["events"].values()
+    shown = [each for one in events for each in (*one["title"].values(), *one["summary"].values(), one["organiser"])]
+    assert any("," in one["summary"]["en"] for one in events)
+    assert [each for each in shown if "\\" in each] == []
+
+
 def test_occurrences_know_their_series(demo):
     """What recurs shares a name; what happens once has none; seats are a number."""
     events = demo.collections["events"].values()
