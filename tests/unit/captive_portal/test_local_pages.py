@@ -63,10 +63,10 @@ def test_more_than_is_shown_is_said(phone, settings, clock):
     """A count is never of what fits: at a letter twelve of thirty, by form twenty-four, and of twelve all."""
     content_db.load(settings.content_db, {"companies": [_numbered(number) for number in range(30)]}, 8, clock.now)
     letter, form = phone.get("/fr/companies/answers?q=galet").text, phone.get("/fr/companies?q=galet").text
-    assert (letter.count("<li>"), "Plus de 12 entreprises pour « galet »" in letter) == (12, True)
-    assert "Plus de 24 entreprises pour « galet »" in form
+    assert (letter.count("<li>"), "Plus de 12 entreprises pour «\xa0galet\xa0»" in letter) == (12, True)
+    assert "Plus de 24 entreprises pour «\xa0galet\xa0»" in form
     content_db.load(settings.content_db, {"companies": [_numbered(number) for number in range(12)]}, 9, clock.now)
-    assert "12 entreprises pour « galet »" in phone.get("/fr/companies/answers?q=galet").text
+    assert "12 entreprises pour «\xa0galet\xa0»" in phone.get("/fr/companies/answers?q=galet").text
     assert "Plus de" not in phone.get("/fr/companies/answers?q=galet").text
 
 

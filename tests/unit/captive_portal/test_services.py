@@ -54,10 +54,10 @@ def test_a_seat_at_an_event(phone, edge):
 
 
 SAID = {
-    "fr": ("Confirmé", "Provisoire : nous confirmons dès que possible"),
+    "fr": ("Confirmé", "Provisoire\xa0: nous confirmons dès que possible"),
     "en": ("Confirmed", "Provisional: we confirm as soon as possible"),
     "es": ("Confirmado", "Provisional: lo confirmamos en cuanto sea posible"),
-    "oc": ("Confirmat", "Provisòri : que confirmam tanlèu com possible"),
+    "oc": ("Confirmat", "Provisòri\xa0: que confirmam tanlèu com possible"),
 }
 
 

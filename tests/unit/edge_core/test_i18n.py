@@ -53,6 +53,18 @@ def _packages():
 
 
 @pytest.mark.parametrize("folder", _packages(), ids=lambda path: path.parent.name)
+@pytest.mark.parametrize("code", ["fr", i18n.EASY, "oc"])
+def test_no_mark_stands_alone_on_a_line(folder, code):
+    """French and Occitan put a space before ? ! : ; » and after «: one at which no line breaks."""
+    if not (folder / f"{code}.po").exists():
+        assert code == i18n.EASY
+        return
+    for message in i18n.read(folder / f"{code}.po"):
+        forms = message.string if isinstance(message.string, tuple) else (message.string,)
+        assert not [form for form in forms if message.id and re.search(r" [?!:;»]|« ", form)], message.id
+
+
+@pytest.mark.parametrize("folder", _packages(), ids=lambda path: path.parent.name)
 @pytest.mark.parametrize("code", i18n.NAMES)
 def test_no_text_lacks_its_translation(folder, code):
     """Every text of a package's templates and code is in each of its catalogues, with the same placeholders."""

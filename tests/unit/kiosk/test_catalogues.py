@@ -33,14 +33,6 @@ def _whole(text):
     return all(text) if isinstance(text, tuple) else bool(text)
 
 
-@pytest.mark.parametrize("code", ["fr", i18n.EASY, "oc"])
-def test_no_mark_stands_alone_on_a_line(code):
-    """French and Occitan put a space before ? ! : ; » and after «: one at which no line breaks."""
-    for message in i18n.read(PACKAGE / "locales" / f"{code}.po"):
-        forms = message.string if isinstance(message.string, tuple) else (message.string,)
-        assert not [form for form in forms if message.id and re.search(r" [?!:;»]|« ", form)], message.id
-
-
 LONGEST_SENTENCE = 16
 """Words: what is longer holds more than one idea."""
 
