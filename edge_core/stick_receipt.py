@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: EUPL-1.2
-"""What became of the content of the stick that was plugged in last: run_dir/stick.json, written whole by who took it.
+"""What becomes of the content of the stick that was plugged in last: run_dir/stick.json, written whole by who takes it.
 
-{"node": "/dev/sda1", "state": "taken" or "rejected", "reason": English, "" where taken, "at": seconds since 1970}
+{"node": "/dev/sda1", "state": "reading", "taken" or "rejected", "reason": English, "" unless rejected,
+"at": seconds since 1970, "percent": how many of its files are here}
 """
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 from edge_core import durable
 
@@ -17,17 +18,19 @@ if TYPE_CHECKING:
 
 NAME = "stick.json"
 _LARGEST, _LONGEST = 4096, 300
-_STATES = ("taken", "rejected")
+State = Literal["reading", "taken", "rejected"]
+_STATES = get_args(State)
 
 
 @dataclass(frozen=True)
 class Receipt:
-    """The stick at `node` was taken or rejected, at `at` (seconds since 1970); `reason` is for the technician."""
+    """How it stood with the stick at `node`, at `at` (seconds since 1970); `reason` is for the technician."""
 
     node: str
-    state: Literal["taken", "rejected"]
+    state: State
     reason: str
     at: float
+    percent: int = 100
 
 
 def write(run_dir: Path, receipt: Receipt) -> None:
@@ -40,12 +43,14 @@ def read(run_dir: Path) -> Receipt | None:
     try:
         with (run_dir / NAME).open("rb") as file:
             told = json.loads(file.read(_LARGEST))
-        node, state, reason, at = (told[name] for name in ("node", "state", "reason", "at"))
+        node, state, reason, at, percent = (told[name] for name in ("node", "state", "reason", "at", "percent"))
     except (OSError, ValueError, TypeError, KeyError, RecursionError):
         return None
     if state not in _STATES or not isinstance(node, str) or not isinstance(at, int | float):
         return None
-    return Receipt(node, state, plain(str(reason)), float(at))
+    if not isinstance(percent, int) or not 0 <= percent <= 100:
+        return None
+    return Receipt(node, state, plain(str(reason)), float(at), percent)
 
 
 def plain(text: str) -> str:

@@ -30,12 +30,13 @@ _UNKNOWN = N_("This code isn't one of ours. Choose on the screen, or ask at the 
 _UNREADABLE = N_("This code can't be read. Hold it still in front of the reader, or choose on the screen.")
 _TOO_LATE = N_("Scan it once more, please.")
 _STICK = {
+    "reading": N_("The USB stick's content is being read: %(percent)s%%. Leave the stick in."),
     "taken": N_("The USB stick's content is taken. The stick may be unplugged."),
     "rejected": N_("The USB stick's content is refused, and nothing was changed. The technician's page tells why."),
     "pulled": N_("The USB stick was pulled out too early, and nothing was changed. Plug it in again."),
 }
 _NEWS = 30.0
-"""Seconds that what became of a stick is news: a page that opens later doesn't say it again."""
+"""Seconds that what becomes of a stick is news: a page that opens later doesn't say it again."""
 _readers: list[Reader] = []
 _last_readers: list[Reader] = []
 
@@ -66,7 +67,7 @@ def watch() -> dict[str, Any]:
     stick = answer.get("devices", {}).get("stick", {})
     words = _STICK.get(stick.get("news", ""))
     if words and clock.now() - float(stick.get("at", 0)) < _NEWS:
-        stick["said"] = language().gettext(words)
+        stick["said"] = language().gettext(words) % {"percent": stick.get("percent")}
     return answer
 
 

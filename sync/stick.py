@@ -13,15 +13,17 @@ import os
 import re
 import stat
 import tempfile
+import time
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from tuf.api.exceptions import DownloadError, DownloadHTTPError
 from tuf.ngclient import FetcherInterface
 
 from edge_core import clock, logs, stick_receipt
 from edge_core.errors import ContentError
+from edge_core.stick_receipt import Receipt
 from sync.downlink.road import Road
 
 if TYPE_CHECKING:
@@ -40,6 +42,7 @@ _DETACH = 2  # MNT_DETACH
 _KINDS = ("vfat", "exfat", "ext4", "iso9660", "udf", "ntfs3")  # the kernel itself says which of them it is
 _OTHER_KIND = (errno.EINVAL, errno.ENODEV, errno.EUCLEAN)  # not that one, or this kernel doesn't know it
 _PIECE = 256 << 10
+_TELL_SECONDS = 2.0  # between two words on how far it is
 _PLACES = ("", "parvis", "repository")  # where a repository may be on a stick
 _log = logs.get(__name__)
 
@@ -137,21 +140,38 @@ def react(change: Change, settings: Settings, downlink: Downlink) -> Result | No
         return None
     try:
         with mounted(change.device.node) as folder:
-            result = take(downlink, folder)
+            result = take(downlink, folder, _reading(change.device.node, settings))
     except ContentError as error:
         _log.warning("stick_not_taken", reason=str(error))
-        _leave_receipt(change.device.node, str(error), settings)
+        _conclude(change.device.node, str(error), settings)
         return None
     _log.info("stick_taken", version=result.version, changed=result.changed, reason=str(result.error or ""))
-    _leave_receipt(change.device.node, str(result.error or ""), settings)
+    _conclude(change.device.node, str(result.error or ""), settings)
     return result
 
 
-def _leave_receipt(node: str, reason: str, settings: Settings) -> None:
-    """Tell who stands at the screen what became of it; a full disk keeps it in the log alone."""
-    state: Literal["taken", "rejected"] = "rejected" if reason else "taken"
+def _reading(node: str, settings: Settings) -> Progress:
+    """Return who tells, now and then, how far it is to whoever stands at the screen."""
+    due = 0.0
+
+    def told(done: int, total: int) -> None:
+        nonlocal due
+        if time.monotonic() >= due:
+            due = time.monotonic() + _TELL_SECONDS
+            _leave(Receipt(node, "reading", "", clock.now(), 100 * done // max(total, 1)), settings)
+
+    told(0, 1)
+    return told
+
+
+def _conclude(node: str, reason: str, settings: Settings) -> None:
+    """Tell what became of it: taken where there is no reason against."""
     told = stick_receipt.plain(reason.replace(f"The content at {_URL}", "The stick's content"))
-    receipt = stick_receipt.Receipt(node, state, told, clock.now())
+    _leave(Receipt(node, "rejected" if reason else "taken", told, clock.now()), settings)
+
+
+def _leave(receipt: Receipt, settings: Settings) -> None:
+    """Leave a receipt; a full disk keeps it in the log alone."""
     try:
         settings.run_dir.mkdir(parents=True, exist_ok=True)
         stick_receipt.write(settings.run_dir, receipt)

@@ -158,14 +158,20 @@ class Service:
         self._stopping.wait(1.0)
 
     def _look_at_stick(self) -> None:
-        """Tell what became of the stick; another process takes its content (sync.stick)."""
+        """Tell what becomes of the stick; another process takes its content (sync.stick)."""
         told = stick_receipt.read(self._run_dir)
         if told is None or told.at < self._stick_since:
             return
         here = told.node in self._nodes.get("stick", ())
+        at = f"{told.at:.0f}"
+        if told.state == "reading":
+            if here:
+                reading = {"news": "reading", "percent": str(told.percent), "node": told.node, "at": at}
+                self.board.tell("stick", state="ready", **reading)
+            return
         if here or told.at != self._stick_told:  # it may have been pulled out half-way, and that is told once
             state, news = (told.state, told.state) if here else ("absent", "pulled")
-            about = {"label": told.reason, "node": told.node, "at": f"{told.at:.0f}"}
+            about = {"label": told.reason, "node": told.node, "at": at}
             self.board.tell("stick", state=state, news=news if told.reason else "taken", **about)
         self._stick_told = told.at
 

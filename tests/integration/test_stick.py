@@ -130,8 +130,9 @@ def test_a_stick_is_mounted_without_any_right(place, tmp_path):
 
 
 def test_each_stick_leaves_a_receipt_for_the_screen(place, monkeypatch):
-    """Taken, refused for its signature, for its age, for holding nothing: the technician reads which."""
+    """How far it is; taken, refused for its signature, for its age, for holding nothing: the technician reads which."""
     folder, downlink, _, configuration = place
+    write = stick_receipt.write
 
     def receipt(name):
         @contextmanager
@@ -151,8 +152,14 @@ def test_each_stick_leaves_a_receipt_for_the_screen(place, monkeypatch):
     text = (folder / "source" / "companies.csv").read_text(encoding="utf-8")
     (folder / "source" / "companies.csv").write_text(text.replace("couvreurs", "zingueurs"), encoding="utf-8")
     publisher.publish(folder / "source", folder / "stick" / "parvis", folder / "keys", clock.now())
+    told = []
+    monkeypatch.setattr(stick, "_TELL_SECONDS", 0.0)
+    monkeypatch.setattr(stick_receipt, "write", lambda run, each: told.append(each) or write(run, each))
     good = receipt("stick")
     assert (good.state, good.reason, good.node) == ("taken", "", "/dev/sda1")
+    assert [(each.state, each.reason) for each in told[:1]] == [("reading", "")]
+    assert len(told) > 2
+    assert [each.percent for each in told] == sorted(each.percent for each in told)
     reasons = {name: receipt(name) for name in ("forged", "yesterday", "empty")}
     assert {each.state for each in reasons.values()} == {"rejected"}
     assert "rolled back" in reasons["yesterday"].reason

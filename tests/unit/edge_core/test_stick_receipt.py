@@ -9,7 +9,7 @@ from edge_core.stick_receipt import Receipt
 
 def test_a_receipt_is_read_as_it_was_left(tmp_path):
     """The last one counts."""
-    stick_receipt.write(tmp_path, Receipt("/dev/sda1", "taken", "", 5.0))
+    stick_receipt.write(tmp_path, Receipt("/dev/sda1", "reading", "", 5.0, 40))
     last = Receipt("/dev/sdb1", "rejected", "no signature", 7.5)
     stick_receipt.write(tmp_path, last)
     assert stick_receipt.read(tmp_path) == last
@@ -19,9 +19,12 @@ def test_a_receipt_is_read_as_it_was_left(tmp_path):
     "raw",
     [
         b"", b"\xff\xfe", b"[]", b"null", b"{", b'{"node": "/dev/sda1"}',
-        b'{"node": 1, "state": "taken", "reason": "", "at": 1}',
-        b'{"node": "/dev/sda1", "state": "lit", "reason": "", "at": 1}',
-        b'{"node": "/dev/sda1", "state": "taken", "reason": "", "at": "now"}',
+        b'{"node": "/dev/sda1", "state": "taken", "reason": "", "at": 1}',
+        b'{"node": 1, "state": "taken", "reason": "", "at": 1, "percent": 1}',
+        b'{"node": "/dev/sda1", "state": "lit", "reason": "", "at": 1, "percent": 1}',
+        b'{"node": "/dev/sda1", "state": "taken", "reason": "", "at": "now", "percent": 1}',
+        b'{"node": "/dev/sda1", "state": "reading", "reason": "", "at": 1, "percent": 101}',
+        b'{"node": "/dev/sda1", "state": "reading", "reason": "", "at": 1, "percent": "1"}',
         b"[" * 100_000,
     ],
 )  # fmt: skip

@@ -113,8 +113,8 @@ def test_plugged_in_scanned_printed_pulled_out(cables, client, settings, tmp_pat
     os.close(other)
 
 
-def test_what_became_of_a_stick_is_said_once_on_the_screen(cables, client, settings):
-    """Refused content is told in words and kept for the technician; the same stick plugged in again begins anew."""
+def test_what_becomes_of_a_stick_is_said_on_the_screen(cables, client, settings):
+    """How far it is; refused content in words, its reason for the technician; plugged in again, it begins anew."""
 
     def stick_is(state):
         return until(lambda: states(client).get("stick") == state)
@@ -125,6 +125,8 @@ def test_what_became_of_a_stick_is_said_once_on_the_screen(cables, client, setti
     node = "/dev/sda1"
     cables.plug("stick", node)
     assert stick_is("ready")
+    stick_receipt.write(settings.run_dir, stick_receipt.Receipt(node, "reading", "", time.time(), 40))
+    assert until(lambda: "lecture\N{NO-BREAK SPACE}: 40\N{NO-BREAK SPACE}%" in said())
     receipt = stick_receipt.Receipt(node, "rejected", "the signature is wrong", time.time())
     stick_receipt.write(settings.run_dir, receipt)
     assert stick_is("rejected")
