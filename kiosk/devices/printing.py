@@ -54,6 +54,7 @@ class Printing:
         self._printer: Printer | None = None
         self._next_look = 0.0
         self._recovered = False
+        self._misses = 0
         self._tries: Counter[str] = Counter()
 
     def came(self, node: str) -> None:
@@ -107,9 +108,12 @@ class Printing:
         try:
             self._printer = Printer(self._nodes[0])
         except OSError as error:
-            _log.warning("printer_not_opened", reason=error.strerror)
+            self._misses += 1
+            if logs.worth_telling(self._misses):
+                _log.warning("printer_not_opened", reason=error.strerror, times=self._misses)
             self._tell("denied" if isinstance(error, PermissionError) else "absent")
             return False
+        self._misses = 0
         return True
 
     def _drop(self) -> None:

@@ -138,7 +138,7 @@ def _refusal(error: exceptions.RepositoryError, url: str) -> ContentError:
         ),
         exceptions.UnsignedMetadataError: (
             "is not signed by the trusted keys",
-            "Compare [content] root with the publisher's root.json; if they agree, don't trust the server.",
+            "Compare [content] root with the publisher's root.json; if they agree, don't trust where this came from.",
         ),
         exceptions.BadVersionNumberError: (
             "was rolled back to an older version than this device has seen",

@@ -82,6 +82,17 @@ def settle(desk, edge, printer=None):
             desk.came(printer.plug())
 
 
+def test_a_printer_that_can_not_be_opened_fills_no_log(desk, edge, told, tmp_path, capsys):
+    """A ticket waits for it, so it is tried at each turn; its ever same failure is told ever more seldom."""
+    desk.came(str(tmp_path / "lp0"))
+    ask(edge)
+    for _ in range(40):
+        desk.turn()
+    printed = capsys.readouterr()
+    assert (printed.out + printed.err).count("printer_not_opened") == 6  # 1, 2, 4, 8, 16, 32
+    assert (told[-1], state(edge)[0]) == ("absent", print_jobs.WAITING)
+
+
 def test_a_ticket_comes_out_whole(desk, edge, printer, told):
     """Everything that stands on it is on the paper, accents too, and it is cut once."""
     desk.came(printer.plug())
