@@ -14,6 +14,7 @@ import psutil
 from edge_core.settings import load
 from edge_core.store import database
 from lab.bench.figures import Figure, median
+from lab.ports import free_port
 from lab.processes import Processes
 
 _ROOT = Path(__file__).parents[2]
@@ -67,7 +68,7 @@ def _middle(values: list[float]) -> float:
 
 
 def _start(folder: Path, processes: Processes) -> tuple[_Side, _Side]:
-    ports = [_free_port(), _free_port()]
+    ports = [free_port(), free_port()]
     config = folder / "parvis.toml"
     config.write_text(
         f'[site]\nid = "essai"\nname = "Essai"\n[device]\nid = "g"\nstate_dir = "{folder}/state"\n'
@@ -90,12 +91,6 @@ def _start(folder: Path, processes: Processes) -> tuple[_Side, _Side]:
     for side in sides:
         _await(side.port)
     return sides
-
-
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 def _await(port: int) -> None:

@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from lab.ports import free_port
+
 PROGRAM = "/usr/bin/firefox-esr"
 _PREFERENCES = {
     "app.update.disabledForTesting": True,
@@ -126,9 +128,7 @@ def firefox(
     folder: Path, *, program: str = PROGRAM, width: int = 1280, height: int = 900, scripts: bool = True
 ) -> Iterator[Firefox]:
     """Start Firefox with a fresh profile in `folder`; with `scripts` False pages can run none."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = int(free.getsockname()[1])
+    port = free_port()
     profile = folder / "profile"
     profile.mkdir(parents=True)
     wanted = {"marionette.port": port, "javascript.enabled": scripts}

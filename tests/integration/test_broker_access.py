@@ -20,6 +20,7 @@ from edge_core import broker, roles, settings
 from edge_core.errors import ConfigurationError
 from lab.ca import Authority
 from lab.faults.site import Process, listening, until
+from lab.ports import free_port
 
 pytestmark = [
     pytest.mark.integration,
@@ -27,12 +28,6 @@ pytestmark = [
         not shutil.which("mosquitto", path="/usr/sbin:/usr/bin:/usr/local/sbin"), reason="mosquitto is not installed"
     ),
 ]
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class Site:

@@ -16,6 +16,7 @@ import pytest
 from lab.net.allowed import allowed
 from lab.phone.browser import find_chromium
 from lab.phone.robot import forms
+from lab.ports import free_port
 from lab.processes import strays
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
@@ -25,19 +26,11 @@ _PORTS = ("PORTAL_PORT", "KIOSK_PORT", "PLATFORM_PORT")
 needs_netns = [pytest.mark.netns, pytest.mark.skipif(allowed().ground == "none", reason=allowed().why)]
 
 
-def _free_ports() -> dict[str, str]:
-    held = [socket.create_server(("127.0.0.1", 0)) for _ in _PORTS]
-    ports = {name: str(one.getsockname()[1]) for name, one in zip(_PORTS, held, strict=True)}
-    for one in held:
-        one.close()
-    return ports
-
-
 class _Desk:
     """A desktop of its own for one test: ports, home and temporary folder, the demo's folder."""
 
     def __init__(self, folder: Path) -> None:
-        self.ports = _free_ports()
+        self.ports = {name: str(free_port()) for name in _PORTS}
         self.started: list[subprocess.Popen[str]] = []
         self.state = folder / "demo"
         self.home, self.tmp = folder / "home", folder / "tmp"

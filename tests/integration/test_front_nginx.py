@@ -13,6 +13,7 @@ import yaml
 
 from captive_portal import turned_away
 from lab.nginx import configuration, variables_of_role
+from lab.ports import free_port
 from sync.release import gate
 
 ROOT = Path(__file__).parents[2]
@@ -26,9 +27,7 @@ pytestmark = [
 @contextmanager
 def nginx(folder):
     """Run nginx with the role's configuration moved into `folder`; yield its port."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        number = free.getsockname()[1]
+    number = free_port()
     text = configuration(
         folder, "127.0.0.1/8", port=number, parvis_portal={"hostname": "portail.example.net"}, portal_rate=1000
     )
