@@ -163,7 +163,7 @@ class Guest:
     def address(self):
         return self.ip("-4", "-o", "address", "show", "dev", "eth0").stdout.split()[3].partition("/")[0]
 
-    def connect(self, address, port, seconds=3.0):
+    def connect(self, address, port, seconds=60.0):
         with inside(self.name):
             return socket.create_connection((address, port), seconds)
 

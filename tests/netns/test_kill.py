@@ -135,7 +135,7 @@ def streaming(guest, zone):
     connection = guest.connect(zone.WEB4, 7777)
 
     def echoes():
-        connection.settimeout(5)
+        connection.settimeout(60)
         connection.sendall(b"still here")
         return connection.recv(100) == b"still here"
 

@@ -86,7 +86,7 @@ def accept(zone, guest, where):
 
 def reaches(guest, address, port=80):
     try:
-        guest.connect(address, port).close()
+        guest.connect(address, port, 3.0).close()
     except OSError:
         return False
     return True
