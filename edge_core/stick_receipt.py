@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
 from edge_core import durable
+from edge_core.one_line import one_line
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,4 +56,4 @@ def read(run_dir: Path) -> Receipt | None:
 
 def plain(text: str) -> str:
     """Return a reason as it is shown: one line of printable text, for a stick may have chosen some of its words."""
-    return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())[:_LONGEST]
+    return one_line(text)[:_LONGEST]

@@ -14,6 +14,7 @@ from flask import Blueprint, Response, abort, g, redirect, render_template, requ
 
 from edge_core import clock, live, live_kiosks, uplink
 from edge_core.errors import StoreError
+from edge_core.one_line import one_line
 from edge_core.store import desk_users, escalation, outbox, print_jobs, requests, roll_calls, visits
 from edge_core.store.database import write
 from edge_core.web import dates
@@ -84,7 +85,7 @@ def act(key: str, action: str) -> Answer:
 def treat(key: str, state: str) -> Answer:
     """Say of a request that it is done or can't be, with words for who asked, and show the day again."""
     here = kiosk().settings
-    given = " ".join("".join(each if each.isprintable() else " " for each in request.form.get("words", "")).split())
+    given = one_line(request.form.get("words", ""))
     try:
         with edge() as connection:
             told = {"state": state, "words": given[:_LONGEST_WORDS], "place": here.device.id}

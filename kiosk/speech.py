@@ -12,6 +12,7 @@ import threading
 
 from flask import Blueprint, Response, abort, request
 
+from edge_core.one_line import one_line
 from kiosk import aloud
 from kiosk.here import view
 
@@ -32,7 +33,7 @@ def available() -> bool:
 @routes.post("/<view:view>/speech")
 def say() -> Response:
     """Return the sound (WAV) of the form's `text`, in its `lang` if it has another; 503 where none can be made now."""
-    text = " ".join("".join(letter if letter.isprintable() else " " for letter in request.form.get("text", "")).split())
+    text = one_line(request.form.get("text", ""))
     if not text:
         abort(400)
     asked = request.form.get("lang", "")[:2]

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from edge_core.i18n import N_
+from edge_core.one_line import one_line
 
 if TYPE_CHECKING:
     from escpos.escpos import Escpos
@@ -108,7 +109,7 @@ class _Sheet:
     def _lines(self, text: str, *, align: str = "left", bold: bool = False, large: bool = False) -> None:
         # Few printers have the apostrophe of print, and each has it elsewhere.
         text = text[:_LONGEST].replace("\u2019", "'")
-        kept = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
+        kept = one_line(text)
         if not kept:
             return
         self._printer.set(align=align, bold=bold, custom_size=True, width=2 if large else 1, height=2 if large else 1)
